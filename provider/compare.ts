@@ -1,0 +1,54 @@
+import type { Diff, PropertyDiff } from "./kind.ts";
+import { unknown } from "./values.ts";
+
+type Json = unknown;
+const isRecord = (value: Json): value is Readonly<Record<string, Json>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A property path as the engine reads it: a.b, or a["b.c"] for a name with a dot or a quote in it. */
+const member = (path: string, key: string): string =>
+  /^[A-Za-z_$][\w$-]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+
+function differences(
+  path: string,
+  live: Json,
+  desired: Json,
+  suffix: "" | "_REPLACE",
+): [string, PropertyDiff][] {
+  if (JSON.stringify(live) === JSON.stringify(desired)) return [];
+  const kind = (name: "ADD" | "UPDATE" | "DELETE"): [string, PropertyDiff][] => [
+    [path, { kind: `${name}${suffix}` }],
+  ];
+  if (desired === unknown) return kind("UPDATE");
+  if (live === undefined) return kind("ADD");
+  if (desired === undefined) return kind("DELETE");
+  if (!isRecord(live) || !isRecord(desired)) return kind("UPDATE");
+  const keys = new Set([...Object.keys(live), ...Object.keys(desired)]);
+  return [...keys].flatMap((key) => differences(member(path, key), live[key], desired[key], suffix));
+}
+
+/**
+ * The detailed diff of two objects: maps differ by member, everything else as a whole.
+ * @param updated properties whose difference is an update in place
+ * @param replaced properties whose difference replaces the resource
+ */
+export function compare(
+  live: object,
+  desired: object,
+  updated: readonly string[],
+  replaced: readonly string[] = [],
+): Diff {
+  const [a, b] = [live as Record<string, Json>, desired as Record<string, Json>];
+  return Object.fromEntries([
+    ...updated.flatMap((name) => differences(name, a[name], b[name], "")),
+    ...replaced.flatMap((name) => differences(name, a[name], b[name], "_REPLACE")),
+  ]);
+}
+
+/** Another address, user or port is no difference; another host key is one, and everything is proved again. */
+export function compareConnection(live: object, desired: object): Diff {
+  const keys = (of: object) => (of as { connection?: { hostKeys?: readonly string[] } }).connection?.hostKeys;
+  const [before, after] = [keys(live), keys(desired)];
+  if (!after || JSON.stringify(before) === JSON.stringify(after)) return {};
+  return { "connection.hostKeys": { kind: "UPDATE" } };
+}

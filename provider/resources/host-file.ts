@@ -1,0 +1,121 @@
+import { type FileState, type FolderState, fileState, folderState } from "../../remote/facts/file.ts";
+import type { Host } from "../../remote/host.ts";
+import { UserError } from "../../schema/errors.ts";
+import { type HostFileInputs, hostFileInputs } from "../../schema/inputs.ts";
+import { ownerOf } from "../../schema/names.ts";
+import { compare, compareConnection } from "../compare.ts";
+import { putFile, removeFile } from "../files.ts";
+import { type Context, type Kind, PartialFailure } from "../kind.ts";
+import { mayTake } from "../owner.ts";
+import { hostOf, readableHere, requireHome } from "../place.ts";
+
+interface HostFileState extends HostFileInputs {
+  /** "file", or what stands there instead. */
+  readonly type: string;
+  /** Whether the last activation held; false makes the next `up` activate again. */
+  readonly activated: boolean;
+}
+
+const wanted = (inputs: HostFileInputs): HostFileState => ({ ...inputs, type: "file", activated: true });
+
+const place = (host: Host, { path }: HostFileInputs): string => `${host.name}: ${path}`;
+
+/** @param recorded whether it is in our state, so ours even when somebody wrote over its header */
+async function ensure(desired: HostFileInputs, context: Context, recorded: boolean): Promise<HostFileState> {
+  const host = await hostOf(desired, context);
+  const now = await host.fact(fileState(desired.path));
+  if (now.kind !== "absent" && !(now.kind === "file" && now.content === desired.content)) {
+    const owner = now.kind === "file" ? ownerOf(now.content) : undefined;
+    mayTake(place(host, desired), owner, desired.owner, desired.adopt || (recorded && owner === undefined));
+  }
+  await putFile(host, desired, context);
+  const failure = await activate(host, desired, context);
+  if (failure) throw new PartialFailure({ ...wanted(desired), activated: false }, [failure]);
+  return wanted(desired);
+}
+
+/** Runs the activation; the sentence of its failure, or undefined. */
+async function activate(host: Host, desired: HostFileInputs, context: Context): Promise<string | undefined> {
+  if (!desired.activate) return undefined;
+  const { code, stderr } = await host.run("run", desired.activate, { signal: context.signal });
+  if (code === 0) return undefined;
+  const said = stderr.toString().trim() || `exit ${code ?? "none"}`;
+  return `${place(host, desired)} is in place, but "${desired.activate.join(" ")}" failed: ${said}. Mend that and run \`pulumi up\` again.`;
+}
+
+/** The file and its folder as they are, in the shape of the inputs. */
+function live(known: HostFileState, file: FileState, folder: FolderState | undefined): HostFileState {
+  const { folder: _, ...rest } = known;
+  const folderNow =
+    known.folder && folder?.kind === "folder" ? { ...known.folder, ...onlyMode(folder) } : undefined;
+  const base = { ...rest, ...(folderNow ? { folder: folderNow } : {}) };
+  if (file.kind !== "file")
+    return { ...base, type: file.kind === "absent" ? "absent" : `${file.kind} ${file.what}`.trim() };
+  const { mode, user, group, content } = file;
+  return { ...base, type: "file", mode, user, group, content };
+}
+
+const onlyMode = ({ mode, user, group }: FolderState & { kind: "folder" }) => ({ mode, user, group });
+
+/** One whole file: content, mode and owner; checked before and made effective after it is put in place. */
+export const hostFile: Kind<HostFileInputs, HostFileState> = {
+  inputs: hostFileInputs.refine(
+    (inputs) => (inputs.connection === undefined) !== (inputs.home === undefined),
+    {
+      message: "either connection or home, not both",
+    },
+  ),
+  computed: ["type", "activated"],
+  id: ({ path }) => path,
+  diff: (now, desired) => ({
+    ...compareConnection(now, desired),
+    ...compare(
+      now,
+      wanted(desired),
+      [
+        "type",
+        "content",
+        "mode",
+        "user",
+        "group",
+        "validate",
+        "activate",
+        "activated",
+        "folder",
+        "home",
+        "owner",
+      ],
+      ["path"],
+    ),
+  }),
+  create: (desired, context) => ensure(desired, context, false),
+  read: async (known, inputs, context) => {
+    if (inputs.home && !(await readableHere(inputs.home, context))) return known;
+    const host = await hostOf(inputs, context);
+    const [file, folder] = await Promise.all([
+      host.fact(fileState(inputs.path)),
+      inputs.folder ? host.fact(folderState(inputs.folder.path)) : undefined,
+    ]);
+    return file.kind === "absent" ? undefined : live({ ...known, ...inputs }, file, folder);
+  },
+  update: (_now, desired, context) => ensure(desired, context, true),
+  remove: async (_known, inputs, context) => {
+    if (inputs.home) requireHome(inputs.home);
+    const host = await hostOf(inputs, context);
+    const now = await host.fact(fileState(inputs.path));
+    const owner = now.kind === "file" ? ownerOf(now.content) : undefined;
+    if (now.kind === "file" && owner !== undefined && owner !== inputs.owner) {
+      await context.warn(`${place(host, inputs)} now belongs to ${owner} and stays.`);
+      return;
+    }
+    await removeFile(host, inputs, context);
+    if (!inputs.activate) return;
+    const failure = await activate(host, inputs, context);
+    if (failure)
+      throw new UserError(
+        `${place(host, inputs)} is removed, but its activation failed: ${failure}`,
+        "Run it again.",
+      );
+  },
+  leftovers: ({ path }) => path,
+};

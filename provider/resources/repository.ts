@@ -1,0 +1,165 @@
+import * as crypto from "node:crypto";
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
+import * as z from "zod";
+import { initRepository, repositoryId } from "../../pull/borg.ts";
+import { replaceFile } from "../../remote/replace-file.ts";
+import { UserError } from "../../schema/errors.ts";
+import { type RepositoryInputs, repositoryInputs } from "../../schema/inputs.ts";
+import { compare } from "../compare.ts";
+import { type Kind, PartialFailure } from "../kind.ts";
+import { mayTake } from "../owner.ts";
+import { readableHere, requireHome } from "../place.ts";
+
+interface RepositoryState extends RepositoryInputs {
+  readonly repositoryId: string;
+  /** Of the passphrase's file: 0600, or "absent". */
+  readonly passphraseMode: string;
+}
+
+/** What home keeps of a repository outside of it; without an id from before `borg init` until after it. */
+const record = z.object({ owner: z.string(), path: z.string(), id: z.string().optional() });
+type Record = z.infer<typeof record>;
+
+const recordFile = ({ keyCopy }: RepositoryInputs): string => path.join(keyCopy, "repository.json");
+
+async function readRecord(inputs: RepositoryInputs): Promise<Record | undefined> {
+  try {
+    return record.parse(JSON.parse(await fs.readFile(recordFile(inputs), "utf8")));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new UserError(
+      `${recordFile(inputs)} cannot be read: ${(error as Error).message}.`,
+      "Restore it from a copy, or move it aside and set import: true.",
+      { cause: error },
+    );
+  }
+}
+
+async function ensure(desired: RepositoryInputs): Promise<RepositoryState> {
+  requireHome(desired.home);
+  const known = await readRecord(desired);
+  if (known) mayTake(`The repository of ${desired.job}`, known.owner, desired.owner, false);
+  const there = repositoryId(desired.path);
+  const id = there ? take(desired, known, there) : await make(desired, known);
+  await replaceFile(
+    recordFile(desired),
+    `${JSON.stringify({ owner: desired.owner, path: desired.path, id }, null, 2)}\n`,
+  );
+  await replaceFile(
+    path.join(desired.keyCopy, "config"),
+    await fs.readFile(path.join(desired.path, "config"), "utf8"),
+  );
+  await fs.chmod(desired.passphraseFile, 0o600);
+  return { ...desired, repositoryId: id, passphraseMode: "0600" };
+}
+
+/** A repository is there: it must be the one we know, one that we were just making, or one to import. */
+function take(desired: RepositoryInputs, known: Record | undefined, there: string): string {
+  if (known && (known.id === undefined || known.id === there)) return there;
+  if (known) {
+    throw new UserError(
+      `${desired.path} holds another repository (${there.slice(0, 12)}...) than the one of ${desired.job} (${known.id?.slice(0, 12)}...).`,
+      "Put the right one there, or give the job another `repository`.",
+    );
+  }
+  if (desired.import) return there;
+  throw new UserError(
+    `${desired.path} holds a borg repository that was not made by this stack.`,
+    `To use it, put its passphrase into ${desired.passphraseFile} (0600) and set import: true; else give the job another \`repository\`.`,
+  );
+}
+
+/** Made beside its place and renamed: what has the name is complete. */
+async function make(desired: RepositoryInputs, known: Record | undefined): Promise<string> {
+  if (known?.id !== undefined) {
+    throw new UserError(
+      `The repository of ${desired.job} is not at ${desired.path}, and no empty one is made in its place.`,
+      known.path === desired.path
+        ? `Mount its disk. If it is truly lost, move ${desired.keyCopy} aside and run \`pulumi up\` again.`
+        : `Move it there from ${known.path} and run \`pulumi up\` again.`,
+    );
+  }
+  if ((await fs.readdir(desired.path).catch(() => [])).length > 0) {
+    throw new UserError(
+      `${desired.path} is not empty and holds no borg repository.`,
+      "Give the job another `repository`.",
+    );
+  }
+  await makePassphrase(desired.passphraseFile);
+  await replaceFile(
+    recordFile(desired),
+    `${JSON.stringify({ owner: desired.owner, path: desired.path }, null, 2)}\n`,
+  );
+  const beside = `${desired.path}.new-${crypto.randomBytes(4).toString("hex")}`;
+  const { encryption, passphraseFile } = desired;
+  const { id } = await initRepository({ repository: beside, encryption, passphraseFile });
+  await fs.rename(beside, desired.path);
+  return id;
+}
+
+/** 256 bits of randomness, unless somebody has put a passphrase there. */
+async function makePassphrase(file: string): Promise<void> {
+  await fs.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    await fs.writeFile(file, `${crypto.randomBytes(32).toString("base64url")}\n`, {
+      mode: 0o600,
+      flag: "wx",
+      flush: true,
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+async function modeOf(file: string): Promise<string> {
+  const stat = await fs.stat(file).catch(() => undefined);
+  return stat ? `0${(stat.mode & 0o777).toString(8).padStart(3, "0")}` : "absent";
+}
+
+/** A borg repository at home with its passphrase, and a copy of its config and key outside of it. Never deleted by us. */
+export const repository: Kind<RepositoryInputs, RepositoryState> = {
+  inputs: repositoryInputs,
+  computed: ["repositoryId", "passphraseMode"],
+  id: ({ job }) => job,
+  diff: (live, desired) =>
+    compare(
+      live,
+      { ...desired, passphraseMode: "0600" },
+      ["path", "encryption", "passphraseFile", "passphraseMode", "keyCopy", "home", "owner"],
+      ["job"],
+    ),
+  create: ensure,
+  read: async (known, inputs, context) => {
+    if (!(await readableHere(inputs.home, context))) return known;
+    const id = repositoryId(inputs.path);
+    if (id !== known.repositoryId) {
+      throw new UserError(
+        id
+          ? `${inputs.path} now holds another repository (${id.slice(0, 12)}...).`
+          : `There is no repository at ${inputs.path} any more.`,
+        "Mount its disk or put it back; nothing is made in its place.",
+      );
+    }
+    return { ...known, ...inputs, passphraseMode: await modeOf(inputs.passphraseFile) };
+  },
+  update: async (live, desired) => {
+    if (live.encryption !== desired.encryption) {
+      throw new PartialFailure(live, [
+        `The encryption of an existing repository cannot be changed (${live.encryption}). Set it back, or use another \`repository\`.`,
+      ]);
+    }
+    if ((await modeOf(desired.passphraseFile)) === "absent") {
+      throw new PartialFailure(live, [
+        `${desired.passphraseFile} is missing, and without it no archive of ${desired.job} can be read. Put the passphrase back.`,
+      ]);
+    }
+    return ensure(desired);
+  },
+  remove: async (_known, inputs, context) => {
+    await context.warn(
+      `The repository of ${inputs.job} stays at ${inputs.path}, its passphrase in ${inputs.passphraseFile}, its key in ${inputs.keyCopy}.`,
+    );
+  },
+  leftovers: ({ path: folder }) => folder,
+};

@@ -1,0 +1,119 @@
+import * as os from "node:os";
+import { fileState } from "../../remote/facts/file.ts";
+import { unitState } from "../../remote/facts/unit.ts";
+import { UserError } from "../../schema/errors.ts";
+import { type SystemdUnitInputs, systemdUnitInputs } from "../../schema/inputs.ts";
+import { ownerOf } from "../../schema/names.ts";
+import { compare, compareConnection } from "../compare.ts";
+import { putFile, removeFile } from "../files.ts";
+import { type Context, type Kind, PartialFailure } from "../kind.ts";
+import { mayTake } from "../owner.ts";
+import { hostOf, readableHere, requireHome } from "../place.ts";
+
+interface SystemdUnitState extends SystemdUnitInputs {
+  /** Whether systemd has loaded what is on disk. */
+  readonly loaded: boolean;
+}
+
+const pathOf = ({ manager, name }: SystemdUnitInputs): string =>
+  manager === "system" ? `/etc/systemd/system/${name}` : `${os.homedir()}/.config/systemd/user/${name}`;
+
+const wanted = (inputs: SystemdUnitInputs): SystemdUnitState => ({ ...inputs, loaded: true });
+
+async function ensure(
+  desired: SystemdUnitInputs,
+  context: Context,
+  recorded: boolean,
+): Promise<SystemdUnitState> {
+  const host = await hostOf(desired, context);
+  const { manager, name, content, enabled, active } = desired;
+  const path = pathOf(desired);
+  const [file, unit] = await Promise.all([host.fact(fileState(path)), host.fact(unitState(manager, name))]);
+  if (unit.kind === "no-systemd") {
+    throw new UserError(
+      `${host.name}: systemd does not run here, so ${name} cannot be scheduled.`,
+      "Remove `schedule` and call `borgpull run` from cron, or run this on a machine booted with systemd.",
+    );
+  }
+  if (file.kind !== "absent" && !(file.kind === "file" && file.content === content)) {
+    const found = file.kind === "file" ? ownerOf(file.content) : undefined;
+    mayTake(
+      `${host.name}: ${path}`,
+      found,
+      desired.owner,
+      desired.adopt || (recorded && found === undefined),
+    );
+  }
+  const owner = manager === "system" ? "root" : os.userInfo().username;
+  await putFile(host, { path, content, mode: "0644", user: owner, group: owner }, context);
+  const applied = await host.run("unit", [
+    manager,
+    "apply",
+    name,
+    enabled ? "enabled" : "disabled",
+    active ? "active" : "inactive",
+  ]);
+  if (applied.code === 0) return wanted(desired);
+  throw new PartialFailure({ ...wanted(desired), loaded: false }, [
+    `${host.name}: systemd does not take ${name}: ${applied.stderr.toString().trim()}. Correct it and run \`pulumi up\` again.`,
+  ]);
+}
+
+/** A unit file, loaded, enabled and active as asked. A unit asked to be inactive is not stopped: it may be a pull in progress. */
+export const systemdUnit: Kind<SystemdUnitInputs, SystemdUnitState> = {
+  inputs: systemdUnitInputs.refine(
+    (inputs) => (inputs.connection === undefined) !== (inputs.home === undefined),
+    {
+      message: "either connection or home, not both",
+    },
+  ),
+  computed: ["loaded"],
+  id: ({ manager, name }) => `${manager}/${name}`,
+  diff: (live, desired) => ({
+    ...compareConnection(live, desired),
+    ...compare(
+      live,
+      wanted(desired),
+      ["content", "enabled", "active", "loaded", "home", "owner"],
+      ["name", "manager"],
+    ),
+  }),
+  create: (desired, context) => ensure(desired, context, false),
+  read: async (known, inputs, context) => {
+    if (inputs.home && !(await readableHere(inputs.home, context))) return known;
+    const host = await hostOf(inputs, context);
+    const { manager, name } = inputs;
+    const [file, unit] = await Promise.all([
+      host.fact(fileState(pathOf(inputs))),
+      host.fact(unitState(manager, name)),
+    ]);
+    if (file.kind === "absent") return undefined;
+    const content = file.kind === "file" ? file.content : `(${file.kind})\n`;
+    const state =
+      unit.kind === "unit" ? unit : { enabled: "no-systemd", active: "no-systemd", loaded: false };
+    return {
+      ...known,
+      ...inputs,
+      content,
+      enabled: state.enabled === "enabled",
+      active: inputs.active && state.active === "active",
+      loaded: state.loaded,
+    };
+  },
+  update: (_live, desired, context) => ensure(desired, context, true),
+  remove: async (_known, inputs, context) => {
+    if (inputs.home) requireHome(inputs.home);
+    const host = await hostOf(inputs, context);
+    const { manager, name } = inputs;
+    const file = await host.fact(fileState(pathOf(inputs)));
+    const found = file.kind === "file" ? ownerOf(file.content) : undefined;
+    if (found !== undefined && found !== inputs.owner) {
+      await context.warn(`${host.name}: ${name} now belongs to ${found} and stays.`);
+      return;
+    }
+    await host.run("unit", [manager, "stop", name]);
+    await removeFile(host, { path: pathOf(inputs) }, context);
+    await host.run("unit", [manager, "reload"]);
+  },
+  leftovers: (inputs) => pathOf(inputs),
+};

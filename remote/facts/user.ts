@@ -1,0 +1,34 @@
+import type { Fact } from "./fact.ts";
+
+export type UserState =
+  | { readonly kind: "absent" }
+  | {
+      readonly kind: "user";
+      readonly uid: number;
+      readonly gecos: string;
+      readonly folder: string;
+      readonly shell: string;
+      /** "*" is no password but not locked, "!..." is locked, "set" is a usable password. */
+      readonly password: "*" | "locked" | "set";
+      /** Groups besides the one named like the account. */
+      readonly groups: readonly string[];
+    };
+
+/** A Unix account as getent shows it. */
+export const userState = (name: string): Fact<UserState> => ({
+  call: ["user", name],
+  parse: (output) => {
+    const [passwd = "absent", shadow = "", groups = ""] = output.toString().split("\n");
+    if (passwd === "absent") return { kind: "absent" };
+    const [, , uid, , gecos, folder, shell] = passwd.split(":");
+    return {
+      kind: "user",
+      uid: Number(uid),
+      gecos: gecos ?? "",
+      folder: folder ?? "",
+      shell: shell ?? "",
+      password: shadow === "*" ? "*" : shadow.startsWith("!") || shadow === "" ? "locked" : "set",
+      groups: groups.split(" ").filter((group) => group && group !== name),
+    };
+  },
+});

@@ -1,0 +1,72 @@
+import { execFile } from "node:child_process";
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
+import { promisify } from "node:util";
+import { UserError } from "../schema/errors.ts";
+
+const run = promisify(execFile);
+
+/** A key pair at home: `path` is the private key, `path.pub` the public one. */
+export type Identity =
+  | { readonly kind: "absent" }
+  | {
+      readonly kind: "key";
+      /** Type and base64. */
+      readonly publicKey: string;
+      readonly comment: string;
+      /** As `ssh-keygen -l` prints it: SHA256:... */
+      readonly fingerprint: string;
+      /** Of the private key, such as "0600". */
+      readonly mode: string;
+    };
+
+/** Reads a key pair. The public half is taken from the private key, not from the .pub file, which somebody may have changed. */
+export async function readIdentity(file: string): Promise<Identity> {
+  const stat = await fs.stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (!stat) return { kind: "absent" };
+  const mode = `0${(stat.mode & 0o777).toString(8).padStart(3, "0")}`;
+  // ssh-keygen refuses a private key that others can read: the caller repairs the mode first, the public half tells until then
+  const open = (stat.mode & 0o077) !== 0;
+  const text = open
+    ? await fs.readFile(`${file}.pub`, "utf8")
+    : (await keygen(["-y", "-P", "", "-f", file])).stdout;
+  const [type, blob, ...comment] = text.trim().split(" ");
+  const { stdout } = await keygen(["-l", "-f", `${file}.pub`]);
+  return {
+    kind: "key",
+    publicKey: `${type} ${blob}`,
+    comment: comment.join(" "),
+    fingerprint: stdout.split(" ")[1] ?? "",
+    mode,
+  };
+}
+
+/** Makes an ed25519 key pair without a passphrase, 0600: it must work when nobody is there to type one. */
+export async function makeIdentity(file: string, comment: string): Promise<void> {
+  await fs.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  await keygen(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file]);
+}
+
+/** Moves a key pair aside, to names that say when. Returns the private key's new path. */
+export async function retireIdentity(file: string): Promise<string> {
+  const aside = `${file}.removed-${new Date().toISOString().replace(/[:.]/g, "")}`;
+  await fs.rename(file, aside);
+  await fs.rename(`${file}.pub`, `${aside}.pub`).catch(() => {});
+  return aside;
+}
+
+async function keygen(args: readonly string[]): Promise<{ readonly stdout: string }> {
+  try {
+    return await run("ssh-keygen", args, { timeout: 30_000 });
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string };
+    throw new UserError(
+      `ssh-keygen failed: ${(stderr || message).trim()}.`,
+      "Check that openssh-client is installed and that the folder of the key can be written.",
+      { cause: error },
+    );
+  }
+}

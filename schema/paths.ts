@@ -1,0 +1,44 @@
+/** Where borgpull's things are: on a VPS they follow from the instance's name, at home from the user. */
+import * as os from "node:os";
+import * as path from "node:path";
+
+/** Every path that an instance has on a VPS. */
+export function vpsPaths(instance: string) {
+  return {
+    home: `/var/lib/${instance}`,
+    run: `/run/${instance}`,
+    tmpfiles: `/etc/tmpfiles.d/${instance}.conf`,
+    libexec: `/usr/local/lib/${instance}`,
+    borgctl: `/usr/local/lib/${instance}/borgctl`,
+    helper: `/usr/local/lib/${instance}/helper`,
+    relay: `/usr/local/lib/${instance}/relay`,
+    sudoers: `/etc/sudoers.d/${instance}`,
+    dropIn: `/etc/ssh/sshd_config.d/60-${instance}.conf`,
+    authorizedKeys: `/etc/ssh/${instance}.authorized_keys`,
+    jobs: `/etc/${instance}/jobs`,
+    /** A pull holds it shared, a change of a file exclusively. */
+    lock: `/run/${instance}.lock`,
+  } as const;
+}
+
+/** Config and state at home: the system's folders as root, the XDG ones otherwise. BORGPULL_CONFIG and BORGPULL_STATE override. */
+export function homePaths(env: Readonly<Record<string, string | undefined>> = process.env) {
+  const root = os.userInfo().uid === 0;
+  const xdg = (name: string, fallback: string) => env[name] || path.join(os.homedir(), fallback);
+  const config =
+    env.BORGPULL_CONFIG ||
+    (root ? "/etc/borgpull" : path.join(xdg("XDG_CONFIG_HOME", ".config"), "borgpull"));
+  const state =
+    env.BORGPULL_STATE ||
+    (root ? "/var/lib/borgpull" : path.join(xdg("XDG_STATE_HOME", ".local/state"), "borgpull"));
+  return {
+    config,
+    state,
+    jobFile: (job: string) => path.join(config, "jobs", `${job}.json`),
+    pullKey: (job: string) => path.join(config, "keys", job),
+    passphrase: (job: string) => path.join(config, "passphrases", job),
+    keyCopy: (job: string) => path.join(config, "repositories", job),
+    stateDb: path.join(state, "state.db"),
+    lock: (job: string) => path.join(state, "locks", `${job}.db`),
+  };
+}

@@ -1,0 +1,29 @@
+# account ensure NAME FOLDER SHELL GECOS | account remove NAME FOLDER RUN
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+verb=$1 name=$2 folder=$3
+case $verb in
+ensure)
+    shell=$4 gecos=$5
+    getent group "$name" >/dev/null || groupadd --system -- "$name"
+    if ! getent passwd "$name" >/dev/null; then
+        useradd --system --gid "$name" --home-dir "$folder" --no-create-home --shell "$shell" --comment "$gecos" -- "$name"
+    fi
+    # '*' and not '!': an sshd without PAM takes '!' for a locked account. -G '': no other groups.
+    usermod --home "$folder" --shell "$shell" --comment "$gecos" --password '*' --gid "$name" --groups '' --expiredate '' -- "$name"
+    if [ -L "$folder" ]; then echo "$folder is a symbolic link" >&2; exit 73; fi
+    mkdir -p -m 700 -- "$folder"
+    chown -h -- "$name:$name" "$folder"
+    chmod 700 -- "$folder"
+    ;;
+remove)
+    run=$4
+    # A pull still running ends here, and whatever it left: the account must not be in use.
+    pkill -TERM -u "$name" || true
+    for _ in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$name" >/dev/null || break; sleep 0.3; done
+    pkill -KILL -u "$name" || true
+    getent passwd "$name" >/dev/null && userdel -- "$name"
+    getent group "$name" >/dev/null && groupdel -- "$name"
+    rm -rf --one-file-system -- "$folder" "$run"
+    ;;
+esac

@@ -1,0 +1,12 @@
+# remove-file PATH LOCK WITHIN: removes the file, and the folder of ours that it leaves empty. Exits 75 when a pull holds the lock.
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+path=$1 lock=$2 within=$3
+if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -n -x 9 || exit 75; fi
+rm -f -- "$path"
+[ -n "$within" ] || exit 0
+folder=$(dirname -- "$path")
+while case $folder/ in "$within"/*) true ;; *) false ;; esac; do
+    [ ! -e "$folder" ] || rmdir -- "$folder" 2>/dev/null || exit 0
+    folder=$(dirname -- "$folder")
+done

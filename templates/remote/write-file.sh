@@ -1,0 +1,42 @@
+# write-file PATH MODE USER GROUP LOCK WITHIN [VALIDATE ARG...]: puts the content on stdin in place, whole or not at all.
+# Exits 75 when a pull holds the lock, 65 when the validation refuses the content, 73 when the folder is not safe to write in.
+set -eu; umask 022
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+path=$1 mode=$2 user=$3 group=$4 lock=$5 within=$6; shift 6
+folder=$(dirname -- "$path")
+me=$(id -u)
+
+# A folder that somebody else may write in could hold a planted link by the time we rename: refuse it.
+safe() {
+    [ -d "$1" ] || { echo "$1 is not a folder" >&2; exit 73; }
+    case $(stat -c '%u %a' -- "$1") in
+        "0 "*[2367]?|"0 "*[2367]|"$me "*[2367]?|"$me "*[2367]) case $(stat -c %a -- "$1") in 1???) ;; *) echo "$1 can be written by others than its owner" >&2; exit 73 ;; esac ;;
+        "0 "*|"$me "*) ;;
+        *) echo "$1 belongs to another user" >&2; exit 73 ;;
+    esac
+}
+up=$folder
+while [ ! -e "$up" ]; do up=$(dirname -- "$up"); done
+real=$(realpath -- "$up")
+while :; do safe "$real"; [ "$real" != / ] || break; real=$(dirname -- "$real"); done
+mkdir -p -- "$folder"
+
+if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -n -x 9 || exit 75; fi
+temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX")
+trap 'rm -f -- "$temp"' EXIT
+trap 'exit 74' HUP INT TERM
+cat >"$temp"
+chown -- "$user:$group" "$temp"
+chmod -- "$mode" "$temp"
+if [ $# -gt 0 ]; then
+    count=$#
+    while [ "$count" -gt 0 ]; do
+        argument=$1; shift; count=$((count - 1))
+        [ "$argument" = %s ] && argument=$temp
+        set -- "$@" "$argument"
+    done
+    "$@" </dev/null >&2 || exit 65
+fi
+sync -- "$temp"
+mv -fT -- "$temp" "$path"
+sync -- "$folder"
