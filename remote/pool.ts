@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { ReachError } from "../schema/errors.ts";
 import type { Target } from "../schema/target.ts";
 import { type Connection, connect } from "./connect.ts";
@@ -16,6 +17,33 @@ export interface Hosts extends AsyncDisposable {
 
 /** A machine that did not answer is not asked again for this long: eight reads of one dead host wait once. */
 const rememberFailureMilliseconds = 10_000;
+
+/** An sshd that reloads closes its socket for a moment, and what was just accepted with it: tried again for this long. */
+const reloadMilliseconds = 10_000;
+
+async function loginSoon(target: Target): Promise<void> {
+  const end = Date.now() + reloadMilliseconds;
+  for (;;) {
+    try {
+      return await login(target);
+    } catch (error) {
+      const passing = error instanceof ReachError && ["unreachable", "connection-lost"].includes(error.failure);
+      if (!passing || Date.now() > end) throw error;
+      await wait(100);
+    }
+  }
+}
+
+async function login(target: Target): Promise<void> {
+  await using connection = await connect(target);
+  const { code, stderr } = await connection.exec("true", { timeoutSeconds: 20 });
+  if (code === 0) return;
+  throw new ReachError(
+    code === undefined ? "connection-lost" : "login-refused",
+    `The new login ran no command (${code === undefined ? "cut off" : `exit ${code}: ${stderr.toString().trim()}`}).`,
+    "Look at sshd's log.",
+  );
+}
 
 export function openHosts(): Hosts {
   const open = new Map<string, Promise<{ readonly connection: Connection; readonly host: Host }>>();
@@ -39,12 +67,7 @@ export function openHosts(): Hosts {
       }
       return (await entry).host;
     },
-    freshLogin: async (target) => {
-      await using connection = await connect(target);
-      const { code } = await connection.exec("true", { timeoutSeconds: 20 });
-      if (code !== 0)
-        throw new ReachError("login-refused", "The new login ran no command.", "Look at sshd's log.");
-    },
+    freshLogin: loginSoon,
     [Symbol.asyncDispose]: async () => {
       const entries = await Promise.allSettled(open.values());
       await Promise.all(

@@ -1,5 +1,9 @@
+import { setTimeout as wait } from "node:timers/promises";
+
 /** sshd's default MaxSessions is 10; two are left to the person who looks at the same time. */
 const mostSessions = 8;
+/** sshd frees a session's place a moment after it has closed: alone and refused, it is tried again this often. */
+const patience = { tries: 40, milliseconds: 50 };
 
 /**
  * Keeps the sessions open on one connection below what sshd allows: at most eight, and fewer once sshd has refused one
@@ -16,7 +20,7 @@ export function sessionLimit(): <T>(session: () => Promise<T>) => Promise<T> {
     }
   };
   return async (session) => {
-    for (;;) {
+    for (let refusedAlone = 0; ; ) {
       await new Promise<void>((go) => {
         waiting.push(go);
         next();
@@ -24,9 +28,10 @@ export function sessionLimit(): <T>(session: () => Promise<T>) => Promise<T> {
       try {
         return await session();
       } catch (error) {
-        const refused = error instanceof Error && /open failure|open failed/i.test(error.message);
-        if (!refused || open === 1) throw error;
-        limit = open - 1;
+        if (!(error instanceof Error && /open failure|open failed/i.test(error.message))) throw error;
+        limit = Math.max(1, open - 1);
+        if (open === 1 && ++refusedAlone > patience.tries) throw error;
+        await wait(patience.milliseconds);
       } finally {
         open--;
         next();

@@ -102,7 +102,7 @@ async function ensure(
   requireHome(desired.home);
   const before = await look(desired, known);
   if (!before.pull.startsWith("due: ")) return before;
-  const result = await runJob(readJobFile(desired.jobFile), {
+  const result = await runJob(desired.jobFile, {
     signal: context.signal,
     onProgress: (progress) => context.status(describeProgress(progress)),
     onNote: (text) => context.status(text),

@@ -43,7 +43,8 @@ export function parseSshdT(text: string): SshdSettings | undefined {
 
 /**
  * The wanted settings as they are in force: a setting that holds keeps its wanted spelling ("5m" for sshd's 300), one that does not
- * shows sshd's value. What a drop-in alone gives is the translation between the two spellings.
+ * shows sshd's value.
+ * @param alone what the wanted drop-in alone gives: the translation between the two spellings; {} when it is not on disk as wanted
  */
 export function settingsInForce(
   wanted: Readonly<Record<string, string>>,

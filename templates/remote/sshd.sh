@@ -52,6 +52,7 @@ if [ -e '$room/old' ] || [ -L '$room/old' ]; then cp -a -- '$room/old' '$path.re
 sync
 if systemctl is-active --quiet ssh.service; then systemctl reload ssh.service; elif systemctl is-active --quiet sshd.service; then systemctl reload sshd.service; fi
 rm -rf -- '$room'
+systemctl stop --no-block '$unit.timer' 2>/dev/null
 RESTORE
     sync -- "$room/restore"
     systemd-run --quiet --collect --unit="$unit" --on-active="$seconds" --timer-property=AccuracySec=1s /bin/sh "$room/restore"

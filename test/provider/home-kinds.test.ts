@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs/promises";
+import * as os from "node:os";
+import * as path from "node:path";
+import { after, before, test } from "node:test";
+import { type Driver, startProvider } from "./driver.ts";
+import { drift, home, owner } from "./fixture.ts";
+
+let folder: string;
+let provider: Driver;
+before(async () => {
+  folder = await fs.mkdtemp(path.join(os.tmpdir(), "borgpull-home-"));
+  provider = await startProvider({ BORGPULL_CONFIG: `${folder}/config`, BORGPULL_STATE: `${folder}/state` });
+});
+after(async () => {
+  await provider[Symbol.asyncDispose]();
+  await fs.rm(folder, { recursive: true, force: true });
+});
+
+const identity = (file = "web1") => ({
+  home,
+  owner,
+  path: `${folder}/config/keys/${file}`,
+  comment: `borgpull owner=${owner} job=${file}`,
+});
+const repository = (job: string, extra: Record<string, unknown> = {}) => ({
+  home,
+  owner,
+  job,
+  path: `${folder}/backup/${job}`,
+  encryption: "repokey-blake2",
+  passphraseFile: `${folder}/config/passphrases/${job}`,
+  keyCopy: `${folder}/config/repositories/${job}`,
+  ...extra,
+});
+const modeOf = async (file: string) => ((await fs.stat(file)).mode & 0o777).toString(8);
+
+test("home is remembered, and moves only when told", async () => {
+  const type = "borgpull:index:Home";
+  const { id, outputs } = await provider.create(type, { owner });
+  assert.equal(outputs.home, home);
+  assert.deepEqual((await drift(provider, type, id, { ...outputs, home: "other/0" }, { owner })).paths, {});
+  await using mover = await startProvider({ BORGPULL_HOME: "here" });
+  assert.deepEqual((await drift(mover, type, id, { ...outputs, home: "other/0" }, { owner })).paths, { home: "UPDATE" });
+});
+
+test("the pull key is made 0600, is kept when the state is lost, and is moved aside, not removed", async () => {
+  const type = "borgpull:index:SshIdentity";
+  const { id, outputs } = await provider.create(type, identity());
+  assert.equal(await modeOf(id), "600");
+  assert.match(String(outputs.publicKey), /^ssh-ed25519 AAAA\S+$/);
+  assert.equal(JSON.stringify(outputs).includes("PRIVATE"), false);
+  assert.equal((await provider.create(type, identity())).outputs.publicKey, outputs.publicKey);
+  await fs.chmod(id, 0o644);
+  const seen = await drift(provider, type, id, outputs, identity());
+  assert.deepEqual(seen.paths, { mode: "UPDATE" });
+  const repaired = await provider.update(type, id, seen.live, identity());
+  assert.deepEqual((await drift(provider, type, id, repaired.outputs, identity())).paths, {});
+  await provider.remove(type, id, outputs, identity());
+  const names = await fs.readdir(path.dirname(id));
+  assert.equal(names.filter((name) => /^web1\.removed-[^.]+$/.test(name)).length, 1);
+  assert.equal(names.includes("web1"), false);
+});
+
+test("a key of somebody else is not taken", async () => {
+  await fs.rm(`${folder}/config/keys`, { recursive: true, force: true });
+  await provider.create("borgpull:index:SshIdentity", { ...identity(), owner: "a/b", comment: "borgpull owner=a/b" });
+  await assert.rejects(provider.create("borgpull:index:SshIdentity", identity()), /belongs to the borgpull stack a\/b/);
+});
+
+test("a repository is made with a passphrase of its own and a copy of its key, and found again when the state is lost", async () => {
+  const type = "borgpull:index:Repository";
+  const inputs = repository("web1");
+  const { id, outputs } = await provider.create(type, inputs);
+  assert.match(String(outputs.repositoryId), /^[0-9a-f]{64}$/);
+  assert.equal(await modeOf(inputs.passphraseFile), "600");
+  assert.equal(
+    await fs.readFile(`${inputs.keyCopy}/config`, "utf8"),
+    await fs.readFile(`${inputs.path}/config`, "utf8"),
+  );
+  const passphrase = (await fs.readFile(inputs.passphraseFile, "utf8")).trim();
+  assert.ok(passphrase.length >= 40);
+  assert.equal(JSON.stringify(outputs).includes(passphrase), false);
+  assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
+  assert.equal((await provider.create(type, inputs)).outputs.repositoryId, outputs.repositoryId);
+  await fs.chmod(inputs.passphraseFile, 0o644);
+  const seen = await drift(provider, type, id, outputs, inputs);
+  assert.deepEqual(seen.paths, { passphraseMode: "UPDATE" });
+  await provider.update(type, id, seen.live, inputs);
+  await provider.remove(type, id, outputs, inputs);
+  assert.ok((await fs.stat(`${inputs.path}/data`)).isDirectory());
+});
+
+test("a repository that is not there any more is not replaced by an empty one", async () => {
+  const type = "borgpull:index:Repository";
+  const inputs = repository("gone");
+  const { id, outputs } = await provider.create(type, inputs);
+  await fs.rename(inputs.path, `${inputs.path}.unmounted`);
+  await assert.rejects(provider.read(type, id, outputs, inputs), /no repository at .*gone any more/);
+  await assert.rejects(provider.update(type, id, outputs, inputs), /no empty one is made in its place/);
+  await assert.rejects(provider.create(type, inputs), /no empty one is made in its place/);
+  await assert.rejects(fs.stat(inputs.path), { code: "ENOENT" });
+  await fs.rename(`${inputs.path}.unmounted`, inputs.path);
+  assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
+});
+
+test("a foreign repository is refused, and taken with import", async () => {
+  const type = "borgpull:index:Repository";
+  await provider.create(type, repository("foreign"));
+  await fs.rm(repository("foreign").keyCopy, { recursive: true });
+  await assert.rejects(provider.create(type, repository("foreign")), /not made by this stack.*import: true/s);
+  await provider.create(type, repository("foreign", { import: true }));
+  await fs.mkdir(`${folder}/backup/full`, { recursive: true });
+  await fs.writeFile(`${folder}/backup/full/photo`, "x");
+  await assert.rejects(provider.create(type, repository("full")), /not empty and holds no borg repository/);
+});
+
+test("elsewhere than at home a local thing reads as last known, and every change is refused", async () => {
+  const away = (inputs: Record<string, unknown>) => ({ ...inputs, home: "another-machine/0" });
+  const known = { ...away(identity("away")), publicKey: "ssh-ed25519 AAAA", fingerprint: "x", mode: "0600" };
+  const type = "borgpull:index:SshIdentity";
+  const inputs = away(identity("away"));
+  assert.deepEqual((await drift(provider, type, "x", known, inputs)).paths, {});
+  await assert.rejects(provider.create(type, inputs), /not the machine \(or user\) at home/);
+  await assert.rejects(provider.update(type, "x", known, inputs), /not the machine \(or user\) at home/);
+  await assert.rejects(provider.remove(type, "x", known, inputs), /not the machine \(or user\) at home/);
+  await assert.rejects(provider.create("borgpull:index:Repository", away(repository("away"))), /not the machine/);
+  const file = { path: `${folder}/away.json`, content: "x\n", mode: "0600", user: "root", group: "root", owner };
+  await assert.rejects(provider.create("borgpull:index:HostFile", away(file)), /not the machine/);
+  await assert.rejects(fs.stat(`${folder}/away.json`), { code: "ENOENT" });
+});
