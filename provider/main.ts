@@ -8,27 +8,35 @@ const parent = process.ppid;
 const stopping = new AbortController();
 const hosts = openHosts();
 
-/** What runs is ended: borg on both sides, locks and sockets go with it. Then there is nothing left to do here. */
-async function stop(): Promise<void> {
-  if (stopping.signal.aborted) return;
-  stopping.abort(new Error("cancelled"));
-  await hosts[Symbol.asyncDispose]();
-}
+/** How long what runs may take to end: borg on both sides, with its locks and sockets. The engine itself waits for 5 s. */
+const longestEndMilliseconds = 20_000;
 
-process.on("SIGINT", () => void stop());
-process.on("SIGTERM", () => void stop());
-// An engine that was killed says nothing: its child sees that it has another parent.
-setInterval(() => {
-  if (process.ppid === parent) return;
-  void stop().then(() => setTimeout(() => process.exit(1), 5000).unref());
-}, 500).unref();
-
-const port = await serve({
+const server = await serve({
   version,
   kinds,
   hosts,
   signal: stopping.signal,
   engine: process.argv.slice(2).find((argument) => /^[\w.[\]:-]+:\d+$/.test(argument)),
-  cancel: () => void stop(),
+  cancel: () => stopping.abort(new Error("cancelled")),
 });
-console.log(String(port)); // the engine reads the port from the first line of stdout
+
+/** Ends what runs, answers for it, and then this process. */
+async function stop(): Promise<void> {
+  if (ending) return;
+  ending = true;
+  stopping.abort(new Error("cancelled"));
+  setTimeout(() => process.exit(1), longestEndMilliseconds);
+  await server.close();
+  await hosts[Symbol.asyncDispose]();
+  process.exit(0);
+}
+let ending = false;
+
+process.on("SIGINT", () => void stop()); // the engine, when it has no more need of us
+process.on("SIGTERM", () => void stop());
+// An engine that was killed says nothing: its child sees that it has another parent.
+setInterval(() => {
+  if (process.ppid !== parent) void stop();
+}, 500).unref();
+
+console.log(String(server.port)); // the engine reads the port from the first line of stdout

@@ -40,8 +40,14 @@ export interface ServerOptions {
   readonly cancel: () => void;
 }
 
-/** Serves the protocol on a free port of the loopback interface and returns that port. */
-export async function serve(options: ServerOptions): Promise<number> {
+export interface Server {
+  readonly port: number;
+  /** Takes no more calls, and resolves when those under way are answered. */
+  close(): Promise<void>;
+}
+
+/** Serves the protocol on a free port of the loopback interface. */
+export async function serve(options: ServerOptions): Promise<Server> {
   const contextOf = contexts(options);
   const kindOf = (type: string): Lifecycle => {
     const kind = options.kinds[type];
@@ -162,11 +168,12 @@ export async function serve(options: ServerOptions): Promise<number> {
   };
   const server = new grpc.Server({ "grpc.max_receive_message_length": 400 << 20 });
   server.addService(service.ResourceProviderService, unaryAll(handlers));
-  return new Promise((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
     ),
   );
+  return { port, close: () => new Promise((done) => server.tryShutdown(() => done())) };
 }
 
 function unaryAll(handlers: Readonly<Record<string, (request: Message) => Promise<Message>>>) {

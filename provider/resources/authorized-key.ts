@@ -121,15 +121,19 @@ export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
   computed: ["line", "strays", "elsewhere"],
   changing: ["line"],
   id: ({ path, comment }) => `${path}#${comment}`,
-  diff: (live, desired) => ({
-    ...compareConnection(live, desired),
-    ...compare(
-      live,
-      { ...desired, strays: [], elsewhere: [] },
-      ["options", "command", "publicKey", "comment", "strays", "elsewhere"],
-      ["path"],
-    ),
-  }),
+  diff: (live, desired) => {
+    const found = {
+      ...compareConnection(live, desired),
+      ...compare(
+        live,
+        { ...desired, strays: [], elsewhere: [] },
+        ["options", "command", "publicKey", "comment", "strays", "elsewhere"],
+        ["path"],
+      ),
+    };
+    // The same options in another order are another line: `restrict` takes away what was given before it.
+    return Object.keys(found).length === 0 && live.line !== wanted(desired).line ? { line: { kind: "UPDATE" } } : found;
+  },
   create: (desired, context) => ensure(desired, [], context),
   read: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);

@@ -14,7 +14,7 @@ interface SshIdentityState extends SshIdentityInputs {
   readonly mode: string;
 }
 
-const ownerOf = (comment: string): string | undefined => /owner=(\S+)/.exec(comment)?.[1];
+const ownerOf = (comment: string): string | undefined => /^borgpull (\S+)/.exec(comment)?.[1];
 
 async function ensure(desired: SshIdentityInputs, recorded: boolean): Promise<SshIdentityState> {
   requireHome(desired.home);

@@ -25,5 +25,6 @@ remove)
     getent passwd "$name" >/dev/null && userdel -- "$name"
     getent group "$name" >/dev/null && groupdel -- "$name"
     rm -rf --one-file-system -- "$folder" "$run"
+    rm -f -- "$run.lock"
     ;;
 esac

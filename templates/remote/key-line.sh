@@ -3,7 +3,7 @@
 set -eu; umask 022
 LC_ALL=C; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH
 path=$1 lock=$2; shift 2
-if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -n -x 9 || exit 75; fi
+if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
 folder=$(dirname -- "$path")
 exec 8<"$folder"; flock -x -w 30 8 # two jobs' lines stand in one file
 [ ! -L "$path" ] || { echo "$path is a symbolic link" >&2; exit 73; }

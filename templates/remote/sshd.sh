@@ -38,7 +38,7 @@ try)
 change)
     path=$2 lock=$3 seconds=$4 change=$5
     pending "$path"
-    if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -n -x 9 || exit 75; fi
+    if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
     # Somebody died between a reload and its proof, less than SECONDS ago: what is there was never proved.
     if [ -f "$room/restore" ]; then sh "$room/restore"; fi
     systemctl stop "$unit.timer" 2>/dev/null || true

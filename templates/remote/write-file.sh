@@ -21,7 +21,7 @@ real=$(realpath -- "$up")
 while :; do safe "$real"; [ "$real" != / ] || break; real=$(dirname -- "$real"); done
 mkdir -p -- "$folder"
 
-if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -n -x 9 || exit 75; fi
+if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
 temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
 trap 'exit 74' HUP INT TERM

@@ -81,9 +81,9 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
     diff: async (type, olds, news) => {
       const answer = await call("diff", request(pb.DiffRequest, type, { Olds: olds, News: news }));
       const kinds = Object.entries(pb.PropertyDiff.Kind);
-      const paths: [string, string | undefined][] = [];
+      const paths: [string, string][] = [];
       answer.getDetaileddiffMap().forEach((d: Message, path: string) => {
-        paths.push([path, kinds.find(([, number]) => number === d.getKind())?.[0]]);
+        paths.push([path, kinds.find(([, number]) => number === d.getKind())?.[0] ?? "?"]);
       });
       return {
         changes: answer.getChanges() === pb.DiffResponse.DiffChanges.DIFF_SOME,

@@ -21,7 +21,7 @@ const identity = (file = "web1") => ({
   home,
   owner,
   path: `${folder}/config/keys/${file}`,
-  comment: `borgpull owner=${owner} job=${file}`,
+  comment: `borgpull ${owner} ${file}`,
 });
 const repository = (job: string, extra: Record<string, unknown> = {}) => ({
   home,
@@ -64,7 +64,7 @@ test("the pull key is made 0600, is kept when the state is lost, and is moved as
 
 test("a key of somebody else is not taken", async () => {
   await fs.rm(`${folder}/config/keys`, { recursive: true, force: true });
-  await provider.create("borgpull:index:SshIdentity", { ...identity(), owner: "a/b", comment: "borgpull owner=a/b" });
+  await provider.create("borgpull:index:SshIdentity", { ...identity(), owner: "a/b", comment: "borgpull a/b x" });
   await assert.rejects(provider.create("borgpull:index:SshIdentity", identity()), /belongs to the borgpull stack a\/b/);
 });
 

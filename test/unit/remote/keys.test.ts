@@ -44,3 +44,8 @@ test("the places of a key are read with file and line number", () => {
     { file: "/root/.ssh/authorized_keys", line: 3, text: `ssh-ed25519 ${blob} a:b` },
   ]);
 });
+
+test("restrict stands first, whatever the order of the options: it takes away what was given before it", () => {
+  const options = { "port-forwarding": "", restrict: "", command: "borgctl web1" };
+  assert.match(renderKeyLine({ options, key: `ssh-ed25519 ${blob}`, comment: "" }), /^restrict,port-forwarding,command=/);
+});

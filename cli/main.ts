@@ -1,0 +1,25 @@
+/** The `borgpull` command: one verb a file. */
+import { Command, CommanderError } from "commander";
+import { describe, UserError } from "../schema/errors.ts";
+import { exitCodes } from "./exit-code.ts";
+import { hostKeyCommand } from "./host-key.ts";
+import { runCommand } from "./run.ts";
+
+const program = new Command("borgpull")
+  .description("Pull-mode borg backups: the machine at home holds the repositories and starts every backup.")
+  .exitOverride()
+  .addCommand(runCommand())
+  .addCommand(hostKeyCommand());
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = failed(error);
+}
+
+function failed(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.usage;
+  console.error(describe(error));
+  return error instanceof UserError ? exitCodes.failed : exitCodes.bug;
+}

@@ -1,0 +1,188 @@
+import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { type JobSettings, resolveJob } from "../config/job.ts";
+import type { JobOptions } from "../config/options.ts";
+import { UserError } from "../schema/errors.ts";
+import { ownerMark } from "../schema/names.ts";
+import { homePaths, vpsPaths } from "../schema/paths.ts";
+import type { Target } from "../schema/target.ts";
+import * as templates from "../templates/index.ts";
+import { homeAccount, stackOwner } from "./home.ts";
+import { forPeople } from "./people.ts";
+import {
+  AuthorizedKey,
+  type Home,
+  HostFile,
+  type LastGood,
+  Pull,
+  Repository,
+  SshIdentity,
+} from "./resources.ts";
+import { declareTimer } from "./timer.ts";
+import type { Vps } from "./vps.ts";
+
+/** What to back up of a VPS, where to and when. */
+export interface PullJobArgs extends JobOptions {
+  /** The VPS, made ready by its component. */
+  readonly vps: Vps;
+  /**
+   * The machine at home.
+   * @default that of `vps`
+   */
+  readonly home?: Home | undefined;
+}
+
+/**
+ * One backup: a pull key of its own and its line on the VPS, the settings there, the repository and the job file at home, a pull
+ * when one is due, and a timer. Removing it leaves the repository, its passphrase and the records at home.
+ * @example
+ * new PullJob("web1", { vps: web1, paths: ["/etc", "/var/www"], exclude: ["*.cache"], schedule: "*-*-* 03:00:00" });
+ */
+export class PullJob extends pulumi.ComponentResource {
+  /** Folder of the repository at home. */
+  readonly repository: string;
+  /** The last good backup; null before the first. */
+  readonly lastGood: pulumi.Output<LastGood | null>;
+
+  constructor(name: string, args: PullJobArgs, options?: pulumi.ComponentResourceOptions) {
+    super("borgpull:index:PullJob", name, {}, options);
+    const { vps, home = vps.home, ...rest } = args;
+    const settings = forPeople(() => resolveJob(name, rest, vps.settings));
+    this.repository = forPeople(() => rest.repository ?? repositoryOf(name));
+    this.lastGood = this.declareAll({ name, vps, home, settings });
+    this.registerOutputs({});
+  }
+
+  private declareAll(job: Job): pulumi.Output<LastGood | null> {
+    const { name, home, settings } = job;
+    const owner = stackOwner();
+    const paths = homePaths();
+    const atHome = { home: home.home, owner };
+    const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
+
+    const identity = new SshIdentity(
+      `${name}-identity`,
+      { ...atHome, path: paths.pullKey(name), comment: `borgpull ${owner} ${name}` },
+      after(),
+    );
+    const key = this.declareOnVps(job, identity);
+    const repository = new Repository(
+      `${name}-repository`,
+      {
+        ...atHome,
+        job: name,
+        path: this.repository,
+        encryption: settings.encryption,
+        passphraseFile: paths.passphrase(name),
+        keyCopy: paths.keyCopy(name),
+        ...(settings.import ? { import: true } : {}),
+      },
+      after(),
+    );
+    const { user, group } = homeAccount();
+    const content = job.vps.connection.apply((admin) => jobFile(job, admin, this.repository, owner));
+    const file = new HostFile(
+      `${name}-job`,
+      { ...atHome, path: paths.jobFile(name), content, mode: "0600", user, group },
+      after(key, repository),
+    );
+    const { pull: policy, staleAfterSeconds } = settings;
+    const pull = new Pull(
+      `${name}-pull`,
+      { ...atHome, job: name, jobFile: paths.jobFile(name), pull: policy, staleAfterSeconds },
+      after(file),
+    );
+    declareTimer(job, after(pull));
+    return pull.lastGood;
+  }
+
+  /** The job's settings on the VPS, and the line that lets its key in; nothing here is a neighbour's. */
+  private declareOnVps({ name, vps, home, settings }: Job, identity: SshIdentity): pulumi.Resource {
+    const owner = stackOwner();
+    const mark = ownerMark(owner);
+    const { instance, adopt } = vps.settings;
+    const paths = vpsPaths(instance);
+    const on = { connection: vps.connection, owner, lock: paths.lock };
+    const file = (kind: "patterns" | "conf", content: string) =>
+      new HostFile(
+        `${name}-${kind}`,
+        {
+          ...on,
+          ...(adopt ? { adopt } : {}),
+          path: `${paths.jobs}/${name}.${kind}`,
+          content,
+          mode: "0644",
+          user: "root",
+          group: "root",
+          within: path.dirname(paths.jobs),
+        },
+        { parent: this, dependsOn: [vps.ready] },
+      );
+    const { paths: roots, exclude, compression, oneFileSystem, limits, hooks } = settings;
+    const files = [
+      file("patterns", templates.jobPatterns({ mark, job: name, paths: roots, exclude })),
+      file(
+        "conf",
+        templates.jobConf({
+          mark,
+          job: name,
+          compression,
+          oneFileSystem,
+          lockWaitSeconds: limits.lockWaitSeconds,
+          before: hooks.before,
+          after: hooks.after,
+        }),
+      ),
+    ];
+    return new AuthorizedKey(
+      `${name}-key`,
+      {
+        ...on,
+        path: paths.authorizedKeys,
+        publicKey: identity.publicKey,
+        options: settings.keyOptions,
+        command: `${paths.borgctl} ${name}`,
+        comment: `${name}: ${mark}`,
+        proof: { home: home.home, account: instance, instance, identityFile: homePaths().pullKey(name) },
+      },
+      { parent: this, dependsOn: files },
+    );
+  }
+}
+
+/** A job while it is declared. */
+export interface Job {
+  readonly name: string;
+  readonly vps: Vps;
+  readonly home: Home;
+  readonly settings: JobSettings;
+}
+
+/** The text of the job file: the pull logs in where the administrator does, as the instance's account with the job's key. */
+function jobFile({ name, vps, settings }: Job, admin: Target, repository: string, owner: string): string {
+  const { instance } = vps.settings;
+  const { keep, staleAfterSeconds, limits } = settings;
+  return templates.jobFile({
+    version: 1,
+    managedBy: "borgpull",
+    owner,
+    job: name,
+    instance,
+    pull: { ...admin, user: instance, auth: homePaths().pullKey(name) },
+    admin,
+    repository,
+    passphraseFile: homePaths().passphrase(name),
+    ...(keep ? { keep } : {}),
+    staleAfterSeconds,
+    limits,
+  });
+}
+
+function repositoryOf(name: string): string {
+  const all = new pulumi.Config("borgpull").get("repositories");
+  if (all?.startsWith("/")) return path.join(all, name);
+  throw new UserError(
+    `${name}.repository: missing, and borgpull:repositories is no absolute path.`,
+    "Give one of them.",
+  );
+}

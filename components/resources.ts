@@ -1,0 +1,134 @@
+/** The resource kinds as the engine knows them: inputs as in schema/inputs.ts, outputs as the provider adds them. No logic. */
+import * as pulumi from "@pulumi/pulumi";
+import type {
+  AuthorizedKeyInputs,
+  HomeInputs,
+  HostFileInputs,
+  HostUserInputs,
+  PreflightInputs,
+  PullInputs,
+  RepositoryInputs,
+  SshdDropInInputs,
+  SshIdentityInputs,
+  SystemdUnitInputs,
+} from "../schema/inputs.ts";
+
+/** Each property, at any depth, a value or one that is known later. */
+export type Args<T> = { readonly [Key in keyof T]: Later<T[Key]> };
+type Later<T> = T extends undefined ? undefined : pulumi.Input<T extends Group ? Args<T> : T>;
+type Group = Readonly<Record<string, unknown>>;
+type Options = pulumi.CustomResourceOptions;
+
+/** The machine and user of the first `up`; everything local belongs to them. */
+export class Home extends pulumi.CustomResource {
+  /** `<machine id>/<uid>`. */
+  declare readonly home: pulumi.Output<string>;
+  declare readonly hostname: pulumi.Output<string>;
+  constructor(name: string, args: Args<HomeInputs>, options?: Options) {
+    super("borgpull:index:Home", name, { ...args, home: undefined, hostname: undefined }, options);
+  }
+}
+
+/** What a VPS must have before anything is written to it. */
+export class Preflight extends pulumi.CustomResource {
+  declare readonly os: pulumi.Output<string>;
+  declare readonly openssh: pulumi.Output<string>;
+  declare readonly borg: pulumi.Output<string>;
+  /** "nc" or "python3". */
+  declare readonly relay: pulumi.Output<string>;
+  /** What stands in the way, a sentence each. */
+  declare readonly missing: pulumi.Output<readonly string[]>;
+  constructor(name: string, args: Args<PreflightInputs>, options?: Options) {
+    const outputs = {
+      os: undefined,
+      openssh: undefined,
+      borg: undefined,
+      relay: undefined,
+      missing: undefined,
+    };
+    super("borgpull:index:Preflight", name, { ...args, ...outputs }, options);
+  }
+}
+
+/** The system account of an instance. */
+export class HostUser extends pulumi.CustomResource {
+  constructor(name: string, args: Args<HostUserInputs>, options?: Options) {
+    super("borgpull:index:HostUser", name, { ...args }, options);
+  }
+}
+
+/** One whole file, on a VPS or at home. */
+export class HostFile extends pulumi.CustomResource {
+  constructor(name: string, args: Args<HostFileInputs>, options?: Options) {
+    super("borgpull:index:HostFile", name, { ...args }, options);
+  }
+}
+
+/** A drop-in of sshd_config that is in force. */
+export class SshdDropIn extends pulumi.CustomResource {
+  constructor(name: string, args: Args<SshdDropInInputs>, options?: Options) {
+    super("borgpull:index:SshdDropIn", name, { ...args }, options);
+  }
+}
+
+/** One line of an authorized_keys file. */
+export class AuthorizedKey extends pulumi.CustomResource {
+  /** The whole line. */
+  declare readonly line: pulumi.Output<string>;
+  constructor(name: string, args: Args<AuthorizedKeyInputs>, options?: Options) {
+    super("borgpull:index:AuthorizedKey", name, { ...args, line: undefined }, options);
+  }
+}
+
+/** A unit of systemd, at home or on a VPS. */
+export class SystemdUnit extends pulumi.CustomResource {
+  constructor(name: string, args: Args<SystemdUnitInputs>, options?: Options) {
+    super("borgpull:index:SystemdUnit", name, { ...args }, options);
+  }
+}
+
+/** A job's pull key, made at home. */
+export class SshIdentity extends pulumi.CustomResource {
+  /** Type and base64. */
+  declare readonly publicKey: pulumi.Output<string>;
+  /** "SHA256:..." */
+  declare readonly fingerprint: pulumi.Output<string>;
+  constructor(name: string, args: Args<SshIdentityInputs>, options?: Options) {
+    super(
+      "borgpull:index:SshIdentity",
+      name,
+      { ...args, publicKey: undefined, fingerprint: undefined },
+      options,
+    );
+  }
+}
+
+/** A borg repository at home; never deleted. */
+export class Repository extends pulumi.CustomResource {
+  declare readonly repositoryId: pulumi.Output<string>;
+  constructor(name: string, args: Args<RepositoryInputs>, options?: Options) {
+    super("borgpull:index:Repository", name, { ...args, repositoryId: undefined }, options);
+  }
+}
+
+/** The last good backup as home recorded it. */
+export interface LastGood {
+  readonly run: string;
+  readonly archive: string;
+  readonly id: string;
+  /** ISO 8601. */
+  readonly finished: string;
+  readonly files: number;
+  readonly originalBytes: number;
+  readonly newBytes: number;
+  readonly seconds: number;
+}
+
+/** That a good backup exists. */
+export class Pull extends pulumi.CustomResource {
+  /** null before the first one. */
+  declare readonly lastGood: pulumi.Output<LastGood | null>;
+  constructor(name: string, args: Args<PullInputs>, options?: Options) {
+    super("borgpull:index:Pull", name, { ...args, lastGood: undefined }, options);
+  }
+}

@@ -1,0 +1,137 @@
+import type { JobFile } from "../schema/job-file.ts";
+import { jobName } from "../schema/names.ts";
+import type { Target } from "../schema/target.ts";
+import { durationSeconds } from "./duration.ts";
+import type { HostSettings } from "./host.ts";
+import type { HookOptions, JobOptions } from "./options.ts";
+import { check, type Problem, refuse } from "./problems.ts";
+import { checkSchedule, refusal } from "./schedule.ts";
+import { jobOptions } from "./schema.ts";
+
+/** A job's options with every default in place and durations in seconds. */
+export interface JobSettings {
+  readonly paths: readonly string[];
+  readonly exclude: readonly string[];
+  readonly compression: string;
+  readonly oneFileSystem: boolean;
+  readonly hooks: { readonly before?: HookOptions | undefined; readonly after?: HookOptions | undefined };
+  readonly encryption: "repokey-blake2" | "repokey" | "authenticated-blake2" | "authenticated";
+  readonly import: boolean;
+  readonly schedule: string | undefined;
+  readonly keep: JobFile["keep"];
+  readonly staleAfterSeconds: number;
+  readonly pull: "stale" | "always" | "never";
+  readonly limits: JobFile["limits"];
+  /** Options of the key line. "localhost:1" refuses every TCP port, and leaves the unix socket (facts/ssh.md 3.2). */
+  readonly keyOptions: Readonly<Record<string, string>>;
+}
+
+/** @param options checked ones: a duration that is none throws */
+export function jobSettings(options: JobOptions): JobSettings {
+  const { limits, keep } = options;
+  return {
+    paths: options.paths,
+    exclude: options.exclude ?? [],
+    compression: options.compression ?? "zstd",
+    oneFileSystem: options.oneFileSystem ?? true,
+    hooks: options.hooks ?? {},
+    encryption: options.encryption ?? "repokey-blake2",
+    import: options.import ?? false,
+    schedule: options.schedule,
+    keep,
+    staleAfterSeconds: seconds(options.staleAfter ?? "36h"),
+    pull: options.pull ?? "stale",
+    limits: {
+      totalSeconds: seconds(limits?.total ?? "24h"),
+      stallSeconds: seconds(limits?.stall ?? "15m"),
+      lockWaitSeconds: seconds(limits?.lockWait ?? "10m"),
+    },
+    keyOptions: keyOptions(options),
+  };
+}
+
+function seconds(text: string): number {
+  const value = durationSeconds(text);
+  if (value === undefined) throw new TypeError(`${text} is not a duration`);
+  return value;
+}
+
+function keyOptions({ from, expiry }: JobOptions): Readonly<Record<string, string>> {
+  return {
+    restrict: "",
+    "port-forwarding": "",
+    permitlisten: "localhost:1",
+    permitopen: "localhost:1",
+    ...(from === undefined ? {} : { from: [from].flat().join(",") }),
+    ...(expiry === undefined ? {} : { "expiry-time": expiry.replaceAll("-", "") }),
+  };
+}
+
+/** What is wrong with a job's options taken together and with its host's. */
+export function checkJob(
+  options: JobOptions,
+  host: Pick<HostSettings, "instance" | "privilege"> & { readonly target: Target | undefined },
+  at: string,
+): readonly Problem[] {
+  return [
+    ...checkPaths(options, at),
+    ...checkHooks(options, host, at),
+    ...checkTimer(options, host.target, at),
+  ];
+}
+
+function checkPaths({ paths }: JobOptions, at: string): readonly Problem[] {
+  const twice = paths.filter((path, index) => paths.indexOf(path) < index);
+  return [...new Set(twice)].map((path) => ({
+    path: `${at}.paths`,
+    problem: `${path} is there twice.`,
+    remedy: "Keep one.",
+  }));
+}
+
+function checkHooks(
+  { hooks = {} }: JobOptions,
+  { privilege, instance }: Pick<HostSettings, "instance" | "privilege">,
+  at: string,
+): readonly Problem[] {
+  if (privilege !== "user") return [];
+  return Object.entries(hooks).flatMap(([when, hook]) =>
+    hook === undefined || hook.user === instance
+      ? []
+      : [
+          {
+            path: `${at}.hooks.${when}.user`,
+            problem: `with privilege "user" a hook cannot run as ${hook.user}.`,
+            remedy: `Write ${instance}, or choose another privilege.`,
+          },
+        ],
+  );
+}
+
+/** A timer has no ssh agent: the login at the VPS is the pull key's, but a jump host's is the administrator's. */
+function checkTimer({ schedule }: JobOptions, target: Target | undefined, at: string): readonly Problem[] {
+  if (schedule === undefined || target?.jump?.auth !== "agent") return [];
+  return [
+    {
+      path: `${at}.jump.identity`,
+      problem: "a timer has no ssh agent to log in to the jump host.",
+      remedy: "Write the path of a key file there, or leave schedule out.",
+    },
+  ];
+}
+
+/** The settings of a job by the options a program of one's own gives. Throws UserError with every mistake in them. */
+export function resolveJob(
+  name: string,
+  options: JobOptions,
+  host: Pick<HostSettings, "instance" | "privilege">,
+): JobSettings {
+  const problems: Problem[] = [];
+  check(jobName, name, [name], problems);
+  const checked = check(jobOptions, options, [name], problems);
+  if (checked) problems.push(...checkJob(options, { ...host, target: undefined }, name));
+  if (checked?.schedule)
+    problems.push(...refusal(checkSchedule(checked.schedule), checked.schedule, `${name}.schedule`));
+  refuse(problems);
+  return jobSettings(options);
+}

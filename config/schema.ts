@@ -1,0 +1,142 @@
+/** options.ts as zod checks it: one value at a time. What several values decide together is in host.ts, job.ts and config.ts. */
+import * as z from "zod";
+import { keep } from "../schema/job-file.ts";
+import { absolutePath, instanceName } from "../schema/names.ts";
+import { durationSeconds } from "./duration.ts";
+import { publicKeyOf } from "./host-key.ts";
+import { checkExtra } from "./sshd.ts";
+
+const duration = z
+  .string("a duration such as 36h")
+  .refine((text) => durationSeconds(text) !== undefined, "a duration such as 36h, 30m, 7d or 1d12h");
+/** A path in a pattern file or a job file: borg strips blanks at its ends, and `..` would mean another path to each reader. */
+const plainPath = absolutePath
+  .refine((path) => path === path.trim(), "a path without blanks at its ends")
+  .refine(
+    (path) => !path.split("/").some((part) => part === "." || part === ".."),
+    "a path without . and ..",
+  );
+const file = z.string().regex(/^(\/|~\/)[^\0\r\n]*$/, "an absolute path, or one beginning with ~/");
+const unixName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a Unix account's name");
+const oneLine = z.string().regex(/^\S([^\0\r\n]*\S)?$/, "one line of text without blanks at its ends");
+const compression = z
+  .string()
+  .regex(
+    /^(auto,)?(none|lz4|zstd(,([1-9]|1[0-9]|2[0-2]))?|zlib(,[0-9])?|lzma(,[0-9])?)$/,
+    "one of borg's: none, lz4, zstd[,1-22], zlib[,0-9], lzma[,0-9], each also after auto,",
+  );
+/** One pattern of `from=`: no quote, comma or blank, which would end the option in authorized_keys. */
+const origin = z
+  .string()
+  .regex(/^!?[A-Za-z0-9.:*?/_-]+$/, "an address, a network or a host pattern, such as 192.0.2.7");
+const hostKey = z
+  .string()
+  .refine(
+    (text) => publicKeyOf(text) !== undefined,
+    'a public key, type and base64 such as "ssh-ed25519 AAAA..."',
+  );
+const sshdExtra = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+  .superRefine((extra, context) => {
+    for (const { path, ...params } of checkExtra(extra))
+      context.addIssue({ code: "custom", path: [path], params });
+  });
+const hook = z.strictObject({
+  user: unixName,
+  run: z.string().regex(/^[^\0]*\S[^\0]*$/, "a shell command"),
+});
+
+const login = {
+  user: z.string().regex(/^[A-Za-z_][A-Za-z0-9._-]{0,31}$/, "a Unix account's name"),
+  port: z.int().min(1).max(65535),
+  identity: z.string().regex(/^(agent$|\/|~\/)[^\0\r\n]*$/, '"agent", or the path of a private key'),
+  knownHosts: file,
+};
+const ownLogin = {
+  address: z
+    .string("a host name or an address")
+    .regex(/^[A-Za-z0-9._:][A-Za-z0-9._:-]*$/, "a host name or an address"),
+  hostKey: z
+    .union(
+      [hostKey, z.array(hostKey).min(1)],
+      'a public key, type and base64 such as "ssh-ed25519 AAAA...", or a list of them',
+    )
+    .optional(),
+};
+const jump = z.strictObject({ ...ownLogin, ...z.object(login).partial().shape });
+
+/** Options of a host that all hosts of a stack may share. */
+const sharedHostOptions = z
+  .object({
+    ...login,
+    jump,
+    privilege: z.enum(["read-all", "user", "root"]),
+    packages: z.enum(["install", "none"]),
+    sshd: z.strictObject({
+      extra: sshdExtra.optional(),
+    }),
+  })
+  .partial();
+
+export const hostOptions = z.strictObject({
+  ...ownLogin,
+  ...sharedHostOptions.shape,
+  instance: instanceName.optional(),
+  adopt: z.boolean().optional(),
+});
+
+/** Options of a job that all jobs of a host or of a stack may share. */
+export const jobDefaults = z.strictObject(
+  z
+    .object({
+      exclude: z.array(oneLine, "a list of patterns"),
+      compression,
+      oneFileSystem: z.boolean(),
+      hooks: z.strictObject({ before: hook.optional(), after: hook.optional() }),
+      encryption: z.enum(["repokey-blake2", "repokey", "authenticated-blake2", "authenticated"]),
+      import: z.boolean(),
+      schedule: oneLine,
+      keep: keep.refine(
+        (kinds) => Object.keys(kinds).length > 0,
+        "at least one of hourly, daily, weekly, monthly, yearly",
+      ),
+      staleAfter: duration,
+      pull: z.enum(["stale", "always", "never"]),
+      limits: z.strictObject(
+        z.object({ total: duration, stall: duration, lockWait: duration }).partial().shape,
+      ),
+      from: z.union(
+        [origin, z.array(origin).min(1)],
+        "an address, a network or a host pattern, or a list of them",
+      ),
+      expiry: z.iso.date('a day such as "2030-12-31", in quotes'),
+    })
+    .partial().shape,
+);
+
+export const jobOptions = z.strictObject({
+  paths: z.array(plainPath, "a list of absolute paths").min(1),
+  repository: plainPath.optional(),
+  ...jobDefaults.shape,
+});
+
+/** `borgpull:defaults`. */
+export const stackDefaults = z.strictObject({ ...sharedHostOptions.shape, ...jobDefaults.shape });
+
+/** One entry of `borgpull:hosts`: a host and its one job, or `jobs` with what they share. */
+export const hostEntry = z.strictObject({
+  ...hostOptions.shape,
+  ...jobOptions.partial().shape,
+  jobs: z.record(z.string(), jobOptions).optional(),
+});
+
+/** The stack's config as a whole; `hosts` are checked one by one, so that one wrong host hides no mistake of another. */
+export const stackConfig = z.strictObject({
+  repositories: plainPath.optional(),
+  defaults: stackDefaults.optional(),
+  hosts: z.record(z.string(), z.unknown()),
+  instance: instanceName.optional(),
+});
+
+export type HostEntry = z.infer<typeof hostEntry>;
+export type StackDefaults = z.infer<typeof stackDefaults>;

@@ -1,0 +1,214 @@
+import type { ReachError } from "../schema/errors.ts";
+import { borgctlFailures, borgFailures } from "./failures.ts";
+import { clean } from "./lines.ts";
+import type { Greeting, Message, Report } from "./messages.ts";
+import type { Failure } from "./result.ts";
+import type { Served } from "./serve.ts";
+
+/** Everything that a finished session left, as facts: how it is judged is decided here, apart from how it ran. */
+export type SessionFacts =
+  | { readonly stage: "connect"; readonly error: ReachError }
+  | { readonly stage: "forward"; readonly reason: string }
+  | { readonly stage: "command"; readonly reason: string }
+  | {
+      readonly stage: "ran";
+      /** What ended it: borgctl itself, the connection, or home. */
+      readonly ended: "exit" | "lost" | "cancelled" | "stalled" | "timed-out";
+      readonly exitCode: number | undefined;
+      readonly greeting?: Greeting;
+      readonly report?: Report;
+      readonly messages: readonly Message[];
+      readonly served: Served;
+    };
+
+export interface Context {
+  /** Host of the VPS, as in messages. */
+  readonly host: string;
+  readonly instance: string;
+  readonly totalSeconds: number;
+  readonly stallSeconds: number;
+}
+
+export type Verdict =
+  | { readonly outcome: "good" | "warning"; readonly report: Report; readonly warnings: readonly string[] }
+  | { readonly outcome: "failed"; readonly failure: Failure; readonly warnings: readonly string[] };
+
+/** Judges a finished session. "good" here is the VPS's word: the repository itself is asked next. */
+export function classify(facts: SessionFacts, context: Context): Verdict {
+  if (facts.stage === "connect") {
+    const { failure, problem, remedy } = facts.error;
+    return failed({ kind: failure, problem, remedy });
+  }
+  if (facts.stage === "forward") return failed(forwardingRefused(context));
+  if (facts.stage === "command") {
+    return failed({
+      kind: "command-refused",
+      problem: `${context.host} opened no session for the pull: ${clean(facts.reason)}.`,
+      remedy: `Check MaxSessions (at least 1) in sshd_config for ${context.instance}.`,
+    });
+  }
+  const warnings = warningsOf(facts);
+  const { exitCode, report } = facts;
+  if (exitCode === 0 || isWarning(exitCode, report)) {
+    if (!report) {
+      return failed(
+        {
+          kind: "not-verified",
+          problem: `${context.host} says that the backup is made, and not which archive it is.`,
+          remedy: "Run it again; if it stays, look at borgctl on that machine.",
+        },
+        warnings,
+      );
+    }
+    return { outcome: exitCode === 0 && warnings.length === 0 ? "good" : "warning", report, warnings };
+  }
+  return failed(failureOf(facts, context), warnings);
+}
+
+const failed = (failure: Failure, warnings: readonly string[] = []): Verdict => ({
+  outcome: "failed",
+  failure,
+  warnings,
+});
+
+/** 213: the backup is made, its after hook failed. 1 of borg 1.2, 100 to 127 of borg 1.4: the archive is there, some file is not. */
+function isWarning(exitCode: number | undefined, report: Report | undefined): boolean {
+  if (exitCode === undefined || !report) return false;
+  return exitCode === 213 || exitCode === 1 || (exitCode >= 100 && exitCode <= 127);
+}
+
+type Ran = Extract<SessionFacts, { stage: "ran" }>;
+
+/** What a person should read: borg's warnings, and whoever else came to the socket. */
+function warningsOf({ messages, served, exitCode }: Ran): readonly string[] {
+  const said = messages.flatMap((message) => {
+    if (message.type === "log") return message.level === "warning" ? [clean(message.message)] : [];
+    return exitCode === 213 && message.type === "text" && message.message.startsWith("borgctl:")
+      ? [message.message]
+      : [];
+  });
+  const strangers =
+    served.refused > 0
+      ? [
+          `${served.refused} more connection(s) to the forwarded socket were refused: something else on that machine tried to reach the repository.`,
+        ]
+      : [];
+  return [...said, ...strangers].slice(0, 50);
+}
+
+function failureOf(facts: Ran, context: Context): Failure {
+  const { host } = context;
+  switch (facts.ended) {
+    case "cancelled":
+      return {
+        kind: "cancelled",
+        problem: `The pull of ${host} was cancelled.`,
+        remedy: "Run it again; what was already sent is not sent twice.",
+      };
+    case "timed-out":
+      return {
+        kind: "timed-out",
+        problem: `The pull of ${host} did not end within ${context.totalSeconds} s.`,
+        remedy: "Run it again, it goes on from its last checkpoint; or raise limits.totalSeconds.",
+      };
+    case "stalled":
+      return {
+        kind: "stalled",
+        problem: `Nothing came from ${host} for ${context.stallSeconds} s.`,
+        remedy: "Look at that machine's load, disks and hooks, or raise limits.stallSeconds.",
+      };
+  }
+  return (
+    diskFull(facts, context) ??
+    ownCode(facts, context) ??
+    borgFailure(facts, context) ??
+    lost(facts, context) ??
+    unknown(facts, context)
+  );
+}
+
+/** borg 1.2 has no exit code for it: the text of an error, and who said it. */
+function diskFull({ messages, served }: Ran, { host }: Context): Failure | undefined {
+  const full = /No space left on device|\[Errno 28\]|Insufficient ?Free ?Space|disk quota exceeded/i;
+  const here: Failure = {
+    kind: "disk-full-home",
+    problem: "The disk of the repository is full.",
+    remedy: "Make room on this machine, then run it again.",
+  };
+  if (served.messages.some((text) => full.test(text))) return here;
+  const said = messages.find((message) => full.test(textOf(message)));
+  if (!said) return undefined;
+  // An error of borg serve comes back with the name of its class as msgid; one of the VPS's own borg is "Exception".
+  const remote =
+    said.type === "log" && /^(OSError|InsufficientFreeSpaceError|.*RPCError)$/.test(said.msgid ?? "");
+  if (remote) return here;
+  return {
+    kind: "disk-full-vps",
+    problem: `The disk of ${host} is full: borg has no room for its cache.`,
+    remedy: "Make room on that machine, then run it again.",
+  };
+}
+
+const textOf = (message: Message): string => (message.type === "progress" ? "" : message.message);
+
+function ownCode({ exitCode, greeting, messages }: Ran, context: Context): Failure | undefined {
+  if (exitCode === undefined) return undefined;
+  if ((exitCode === 126 || exitCode === 127) && !greeting) return borgctlMissing(context);
+  const own = borgctlFailures[exitCode];
+  if (!own) return undefined;
+  if (own.kind === "forwarding-refused") return forwardingRefused(context);
+  const said = messages.findLast(
+    (message) => message.type === "text" && message.message.startsWith("borgctl: "),
+  );
+  const sentence = said ? textOf(said).slice("borgctl: ".length) : own.problem;
+  return { kind: own.kind, problem: `${context.host}: ${sentence.replace(/\.?$/, ".")}`, remedy: own.remedy };
+}
+
+function borgFailure({ exitCode, messages }: Ran, { host }: Context): Failure | undefined {
+  const errors = messages.filter((message) => message.type === "log" && message.level === "error");
+  const msgids = errors.flatMap((message) =>
+    message.type === "log" && message.msgid ? [message.msgid] : [],
+  );
+  const byName = borgFailures.find(({ names }) =>
+    names.some((name) => msgids.some((id) => id === name || id.endsWith(`.${name}`))),
+  );
+  // Codes second: borg 1.2 has none, and over a remote repository they are right from 1.4.1 only (borg #8631).
+  const known =
+    byName ?? borgFailures.find(({ codes }) => exitCode !== undefined && codes.includes(exitCode));
+  return known && { kind: known.kind, problem: known.problem.replace("HOST", host), remedy: known.remedy };
+}
+
+function lost({ exitCode, ended, greeting }: Ran, { host, instance }: Context): Failure | undefined {
+  if (exitCode !== undefined && ended === "exit") return undefined;
+  return {
+    kind: "connection-lost",
+    problem: `The connection to ${host} was lost in the middle of the pull.`,
+    remedy: greeting
+      ? "Run it again, it goes on from its last checkpoint."
+      : `Run it again; if it stays, look at sshd's log for ${instance}.`,
+  };
+}
+
+function unknown({ exitCode, greeting, messages, served }: Ran, { host }: Context): Failure {
+  const said = messages.findLast(
+    (message) => message.type !== "progress" && (message.type === "text" || message.level === "error"),
+  );
+  const text = clean((said && textOf(said)) ?? served.messages.at(-1) ?? "it said nothing", 300);
+  return {
+    kind: "borg-error",
+    problem: `${greeting ? "borg" : "borgctl"} on ${host} failed with exit code ${exitCode}: ${text.replace(/\.?$/, ".")}`,
+    remedy: "Look at what it says; the run's record has it too.",
+  };
+}
+
+const forwardingRefused = ({ host, instance }: Context): Failure => ({
+  kind: "forwarding-refused",
+  problem: `${host} refuses to forward the socket for ${instance}.`,
+  remedy: `sshd needs "AllowTcpForwarding remote" (or yes) and "AllowStreamLocalForwarding remote" (or yes) for ${instance}, no DisableForwarding, and /run/${instance} must exist: run "pulumi up".`,
+});
+
+const borgctlMissing = ({ host, instance }: Context): Failure => ({
+  kind: "borgctl-missing",
+  problem: `borgctl is missing on ${host}, or ${instance} may not run it.`,
+  remedy: 'Run "pulumi up", which puts it there.',
+});

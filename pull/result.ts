@@ -1,0 +1,62 @@
+/** The shapes of a run's end, shared by everything that runs, records or shows one. */
+
+export type Outcome = "good" | "warning" | "failed";
+
+export interface Archive {
+  readonly name: string;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+}
+
+export interface Figures {
+  readonly files: number;
+  readonly originalBytes: number;
+  readonly compressedBytes: number;
+  /** What this archive added to the repository. */
+  readonly newBytes: number;
+  readonly seconds: number;
+}
+
+export type FailureKind =
+  | "unreachable"
+  | "host-key"
+  | "login-refused"
+  | "forwarding-refused"
+  | "command-refused"
+  | "borgctl-missing"
+  | "vps-settings"
+  | "sudo-refused"
+  | "no-borg"
+  | "borg-version"
+  | "no-relay"
+  | "passphrase-missing"
+  | "passphrase-wrong"
+  | "repository-locked"
+  | "repository-missing"
+  | "repository-refused"
+  | "disk-full-home"
+  | "disk-full-vps"
+  | "hook-failed"
+  | "connection-lost"
+  | "stalled"
+  | "timed-out"
+  | "cancelled"
+  | "borg-error"
+  | "not-verified"
+  | "bug";
+
+/** Why a run failed: one sentence of cause, one of remedy. */
+export interface Failure {
+  readonly kind: FailureKind;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+export interface RunResult {
+  readonly run: string;
+  readonly outcome: Outcome;
+  readonly archive?: Archive;
+  readonly figures?: Figures;
+  readonly failure?: Failure;
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,225 @@
+import type ssh2 from "ssh2";
+import { type Connection, connect } from "../remote/connect.ts";
+import { ReachError } from "../schema/errors.ts";
+import type { JobFile } from "../schema/job-file.ts";
+import { vpsPaths } from "../schema/paths.ts";
+import type { Target } from "../schema/target.ts";
+import type { SessionFacts } from "./classify.ts";
+import { lineReader } from "./lines.ts";
+import { type Message, parseMessage, parseOutput } from "./messages.ts";
+import { serve } from "./serve.ts";
+
+export interface SessionOptions {
+  readonly job: JobFile;
+  readonly run: string;
+  readonly passphrase: string;
+  /** The state folder at home. */
+  readonly state: string;
+  readonly signal?: AbortSignal;
+  readonly onMessage?: (message: Message) => void;
+}
+
+/** borgctl has this long to end borg, hooks and all, once it was told to; then the connection is cut. */
+const endingMilliseconds = 90_000;
+/** sshd has this long to show that the connection is not dead. */
+const answerMilliseconds = 10_000;
+const outputLimit = 1 << 20;
+const messageLimit = 500;
+
+/**
+ * One pull over the network: connect, forward the socket, start borgctl, serve the repository, wait for the end. It never throws for
+ * what a host, a network or a person can do; that comes back as facts. When it returns, nothing of it runs at home any more.
+ */
+export async function session(options: SessionOptions): Promise<SessionFacts> {
+  const { job, run, signal } = options;
+  const total = AbortSignal.timeout(job.limits.totalSeconds * 1000);
+  const early = signal ? AbortSignal.any([signal, total]) : total;
+  let connection: Connection;
+  try {
+    connection = await connectUntil(early, job.pull);
+  } catch (error) {
+    if (early.aborted) return cutShort(total.aborted ? "timed-out" : "cancelled");
+    if (error instanceof ReachError) return { stage: "connect", error };
+    throw error;
+  }
+  await using open = connection;
+  const watch = stallWatch(job.limits.stallSeconds);
+  using _ = watch;
+  const socketPath = `${vpsPaths(job.instance).run}/${run}.sock`;
+  const server = serve(open.client, {
+    job: job.job,
+    repository: job.repository,
+    state: options.state,
+    socketPath,
+    onBytes: watch.alive,
+  });
+  const forwarded = await forward(open, socketPath);
+  if (forwarded) {
+    await server.end();
+    return { stage: "forward", reason: forwarded };
+  }
+  // From here on only borgctl can remove the socket: it is started even when we are to stop, and then told to.
+  const channel = await start(open, `create ${run}`, { BORG_PASSPHRASE: options.passphrase });
+  if (typeof channel === "string") {
+    await server.end();
+    return { stage: "command", reason: channel };
+  }
+  const result = await follow(open, channel, {
+    reasons: [
+      [signal, "cancelled"],
+      [total, "timed-out"],
+      [watch.signal, "stalled"],
+    ],
+    alive: watch.alive,
+    ...(options.onMessage ? { onMessage: options.onMessage } : {}),
+  });
+  // The far side is done or gone: no more can come for borg serve.
+  await open[Symbol.asyncDispose]();
+  return { ...result, served: await server.end() };
+}
+
+type Ran = Extract<SessionFacts, { stage: "ran" }>;
+type Interruption = Exclude<Ran["ended"], "exit" | "lost">;
+
+function cutShort(ended: Interruption): SessionFacts {
+  const served = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, messages: [] };
+  return { stage: "ran", ended, exitCode: undefined, messages: [], served };
+}
+
+/** The signal given to `connect` ends the connection whenever it comes; ours may end only the connecting: borgctl is to be told first. */
+async function connectUntil(signal: AbortSignal, target: Target): Promise<Connection> {
+  signal.throwIfAborted();
+  const connecting = new AbortController();
+  const abort = () => connecting.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await connect(target, { signal: connecting.signal });
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** undefined, or why not: sshd never says the reason. */
+function forward(connection: Connection, socketPath: string): Promise<string | undefined> {
+  return Promise.race([
+    new Promise<string | undefined>((resolve) => {
+      try {
+        connection.client.openssh_forwardInStreamLocal(socketPath, (error) => resolve(error?.message));
+      } catch (error) {
+        resolve((error as Error).message); // "Not connected" is thrown, not called back
+      }
+    }),
+    connection.closed.then((error) => error?.message ?? "the connection was closed"),
+  ]);
+}
+
+function start(
+  connection: Connection,
+  command: string,
+  env: Readonly<Record<string, string>>,
+): Promise<ssh2.ClientChannel | string> {
+  return Promise.race([
+    new Promise<ssh2.ClientChannel | string>((resolve) => {
+      try {
+        connection.client.exec(command, { env: { ...env } }, (error, channel) =>
+          resolve(error ? error.message : channel),
+        );
+      } catch (error) {
+        resolve((error as Error).message);
+      }
+    }),
+    connection.closed.then((error) => error?.message ?? "the connection was closed"),
+  ]);
+}
+
+async function follow(
+  connection: Connection,
+  channel: ssh2.ClientChannel,
+  options: {
+    readonly reasons: readonly (readonly [AbortSignal | undefined, Interruption])[];
+    readonly alive: () => void;
+    readonly onMessage?: (message: Message) => void;
+  },
+): Promise<Omit<Ran, "served">> {
+  const messages: Message[] = [];
+  const output: Buffer[] = [];
+  let size = 0;
+  let exitCode: number | undefined;
+  let interrupted: Interruption | undefined;
+  const done = Promise.withResolvers<void>();
+
+  const stderr = lineReader((line) => {
+    const message = parseMessage(line);
+    if (!message) return;
+    options.onMessage?.(message);
+    if (message.type === "progress" || (message.type === "log" && message.level === "debug")) return;
+    messages.push(message);
+    // The first say how it began, the last how it ended.
+    if (messages.length > messageLimit) messages.splice(messageLimit / 2, 1);
+  });
+  channel.on("data", (data: Buffer) => {
+    options.alive();
+    size += data.length;
+    if (size <= outputLimit) output.push(data);
+  });
+  channel.stderr.on("data", (data: Buffer) => {
+    options.alive();
+    stderr(data);
+  });
+  channel.on("exit", (status: number | null) => {
+    exitCode = status ?? undefined;
+  });
+  channel.on("error", () => {});
+  channel.on("close", () => done.resolve());
+  void connection.closed.then(() => done.resolve());
+
+  let cut: NodeJS.Timeout | undefined;
+  const disarm = options.reasons.map(([signal, reason]) => {
+    const stop = () => {
+      if (interrupted) return;
+      interrupted = reason;
+      channel.end(); // borgctl takes the end of its stdin for the end of the run
+      const destroy = () => connection.client.destroy();
+      cut = setTimeout(destroy, answerMilliseconds);
+      ping(connection.client, () => {
+        clearTimeout(cut);
+        cut = setTimeout(destroy, endingMilliseconds);
+      });
+    };
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+    return () => signal?.removeEventListener("abort", stop);
+  });
+  await done.promise;
+  clearTimeout(cut);
+  for (const off of disarm) off();
+  return {
+    stage: "ran",
+    ended: exitCode === 0 ? "exit" : (interrupted ?? (exitCode === undefined ? "lost" : "exit")),
+    exitCode,
+    ...parseOutput(Buffer.concat(output).toString("utf8")),
+    messages,
+  };
+}
+
+/** Asks sshd something that it answers at once: to open no more sessions, which we need no more. */
+function ping(client: ssh2.Client, onAnswer: () => void): void {
+  try {
+    client.openssh_noMoreSessions(() => onAnswer());
+  } catch {
+    // not connected: `closed` tells
+  }
+}
+
+/** Its signal fires when `alive` was not called for so long. */
+function stallWatch(
+  seconds: number,
+): Disposable & { readonly signal: AbortSignal; readonly alive: () => void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), seconds * 1000);
+  return {
+    signal: controller.signal,
+    alive: () => void timer.refresh(),
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+}

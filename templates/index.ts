@@ -1,0 +1,115 @@
+/** Every text of ours that lands on a machine: one function a text, each a pure function of its data. What is in a .hbs file is shown as it is. */
+import * as fs from "node:fs";
+import Handlebars from "handlebars";
+import { type JobFile, jobFile as jobFileSchema } from "../schema/job-file.ts";
+import type { vpsPaths } from "../schema/paths.ts";
+import { shellWord, systemdAssignment, systemdWord } from "./quote.ts";
+
+/** `mark` is `ownerMark(owner)`, in the header of each text. */
+export interface Marked {
+  readonly mark: string;
+}
+type Paths = ReturnType<typeof vpsPaths>;
+
+export interface VpsData extends Marked {
+  readonly instance: string;
+  readonly paths: Paths;
+}
+
+export interface ProgramData extends VpsData {
+  readonly privilege: "read-all" | "user" | "root";
+  /** borgctl's own version, which it tells home. */
+  readonly version: string;
+}
+
+/** The forced command of every pull key. */
+export const borgctl = (data: ProgramData): string => render("borgctl", data);
+/** What borgctl calls through sudo. */
+export const helper = (data: ProgramData): string => render("helper", data);
+/** What connects borg to the forwarded socket where no good nc is. */
+export const relay = (data: ProgramData): string => render("relay", data);
+/** tmpfiles.d(5): run folder and lock. */
+export const tmpfiles = (data: VpsData): string => render("tmpfiles", data);
+/** sudoers(5) with regular expressions for arguments, sudo 1.9.10 and newer. */
+export const sudoers = (data: VpsData): string => render("sudoers", data);
+
+/** The account's Match block. `settings`: keyword -> value, in the order written. */
+export const sshdDropIn = (
+  data: Marked & { readonly user: string; readonly settings: Readonly<Record<string, string>> },
+): string => render("sshd-drop-in", data);
+
+export interface JobPatternsData extends Marked {
+  readonly job: string;
+  readonly paths: readonly string[];
+  /** As for `borg create --exclude`: fm: unless they say another style. */
+  readonly exclude: readonly string[];
+}
+
+/** A file for `borg create --patterns-from`. `!` and not `-`: like --exclude it does not go into what is left out. */
+export const jobPatterns = (data: JobPatternsData): string =>
+  render("job-patterns", { ...data, exclude: data.exclude.map(styled) });
+
+/** In a pattern file the style would be sh:, with --exclude it is fm: (borg help patterns). */
+const styled = (pattern: string): string => (/^(fm|sh|re|pp|pf):/.test(pattern) ? pattern : `fm:${pattern}`);
+
+interface Hook {
+  readonly user: string;
+  readonly run: string;
+}
+
+export interface JobConfData extends Marked {
+  readonly job: string;
+  readonly compression: string;
+  readonly oneFileSystem: boolean;
+  readonly lockWaitSeconds: number;
+  readonly before?: Hook | undefined;
+  readonly after?: Hook | undefined;
+}
+
+/** Shell assignments for the helper. */
+export const jobConf = ({ before, after, ...data }: JobConfData): string =>
+  render("job-conf", {
+    ...data,
+    oneFileSystem: data.oneFileSystem ? "yes" : "",
+    lockWaitSeconds: String(data.lockWaitSeconds),
+    before: before ?? { user: "", run: "" },
+    after: after ?? { user: "", run: "" },
+  });
+
+/** The job file at home, its keys in the order of the schema. Throws when the data are not those of a job file. */
+export const jobFile = (data: JobFile): string => `${JSON.stringify(jobFileSchema.parse(data), null, 2)}\n`;
+
+export interface ServiceData extends Marked {
+  readonly job: string;
+  /** Argument list; the first is an absolute path. */
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutSeconds: number;
+  /** Hardening that only the system's manager can give. */
+  readonly system: boolean;
+}
+
+/** systemd.service(5) of one pull. */
+export const service = ({ command, environment, ...data }: ServiceData): string =>
+  render("service", {
+    ...data,
+    command: command.map(systemdWord).join(" "),
+    environment: Object.entries(environment).map(([name, value]) => systemdAssignment(name, value)),
+  });
+
+/** systemd.timer(5) for it. */
+export const timer = (
+  data: Marked & {
+    readonly job: string;
+    /** OnCalendar. */
+    readonly schedule: string;
+  },
+): string => render("timer", { ...data, schedule: data.schedule.replaceAll("%", "%%") });
+
+/** Exactly one newline ends it: a difference in their number would be one that nobody sees in a preview. */
+function render(name: string, data: object): string {
+  const handlebars = Handlebars.create();
+  handlebars.registerHelper("sh", (word: unknown) => shellWord(String(word)));
+  const source = fs.readFileSync(new URL(`${name}.hbs`, import.meta.url), "utf8");
+  return handlebars.compile(source, { strict: true, noEscape: true })(data).replace(/\n*$/, "\n");
+}

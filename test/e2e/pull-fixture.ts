@@ -1,0 +1,194 @@
+/** A VPS made ready for a pull by hand, from the templates, and a home in a temporary folder. */
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import Handlebars from "handlebars";
+import { initRepository } from "../../pull/borg.ts";
+import type { Host } from "../../sandbox/lab.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import { ownerMark } from "../../schema/names.ts";
+import { homePaths, vpsPaths } from "../../schema/paths.ts";
+
+export const owner = "demo/test";
+/** Long and odd on purpose: it is searched for, and must survive every shell on its way. */
+export const passphrase = `s3cret 'with" $odd \\ parts %s ${"x".repeat(20)}`;
+
+export type Privilege = "read-all" | "user" | "root";
+
+/** A home of its own: config, state, repositories; the environment points at it until it is disposed of. */
+export function makeHome(): { readonly folder: string } & Disposable {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "borgpull-home-"));
+  process.env.BORGPULL_CONFIG = path.join(folder, "config");
+  process.env.BORGPULL_STATE = path.join(folder, "state");
+  for (const name of ["config/jobs", "config/keys", "config/passphrases"]) {
+    fs.mkdirSync(path.join(folder, name), { recursive: true, mode: 0o700 });
+  }
+  return { folder, [Symbol.dispose]: () => fs.rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The job's key, passphrase, repository and job file at home. */
+export async function makeJob(
+  home: { readonly folder: string },
+  host: Host,
+  job: string,
+  limits: Partial<JobFile["limits"]> = {},
+): Promise<string> {
+  const paths = homePaths();
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", job, "-f", paths.pullKey(job)]);
+  fs.writeFileSync(paths.passphrase(job), `${passphrase}\n`, { mode: 0o600 });
+  const repository = path.join(home.folder, "repositories", job);
+  await initRepository({ repository, encryption: "repokey-blake2", passphraseFile: paths.passphrase(job) });
+  const { jump: _, ...admin } = host.target();
+  const data: JobFile = {
+    version: 1,
+    managedBy: "borgpull",
+    owner,
+    job,
+    instance: "borgpull",
+    pull: { ...admin, user: "borgpull", auth: paths.pullKey(job) },
+    admin,
+    repository,
+    passphraseFile: paths.passphrase(job),
+    staleAfterSeconds: 86_400,
+    limits: { totalSeconds: 600, stallSeconds: 120, lockWaitSeconds: 10, ...limits },
+  };
+  fs.writeFileSync(paths.jobFile(job), JSON.stringify(data), { mode: 0o600 });
+  return paths.jobFile(job);
+}
+
+export function editJob(file: string, change: (job: JobFile) => JobFile): void {
+  const job = change(JSON.parse(fs.readFileSync(file, "utf8")) as JobFile);
+  fs.writeFileSync(file, JSON.stringify(job));
+}
+
+/** What `pulumi up` does to a VPS, in one script. */
+export async function furnishVps(
+  host: Host,
+  job: string,
+  options: { readonly privilege?: Privilege } = {},
+): Promise<void> {
+  const instance = "borgpull";
+  const paths = vpsPaths(instance);
+  const privilege = options.privilege ?? "read-all";
+  const render = (name: string) =>
+    Handlebars.compile(fs.readFileSync(new URL(`../../templates/${name}.hbs`, import.meta.url), "utf8"), {
+      noEscape: true,
+      strict: true,
+    })({ mark: ownerMark(owner), instance, paths, privilege, version: "0.1.0" });
+  const publicKey = fs.readFileSync(`${homePaths().pullKey(job)}.pub`, "utf8").trim();
+  await put(host, paths.borgctl, "755", render("borgctl"));
+  await put(host, paths.helper, "755", render("helper"));
+  await put(host, paths.relay, "644", render("relay"));
+  await put(
+    host,
+    paths.tmpfiles,
+    "644",
+    `d ${paths.run} 0700 ${instance} ${instance} -\nf ${paths.lock} 0644 root root -\n`,
+  );
+  await put(host, paths.sudoers, "440", `${instance} ALL=(root) NOPASSWD: ${paths.helper}\n`);
+  await put(host, paths.dropIn, "644", dropIn(instance));
+  await put(
+    host,
+    paths.authorizedKeys,
+    "644",
+    `restrict,port-forwarding,permitlisten="localhost:1",permitopen="localhost:1",command="exec ${paths.borgctl} ${job}" ${publicKey}\n`,
+  );
+  await settings(host, job, {});
+  await host.run(`
+    getent passwd ${instance} >/dev/null || useradd --system --home-dir ${paths.home} --create-home --shell /bin/sh ${instance}
+    usermod -p '*' ${instance}
+    systemd-tmpfiles --create ${paths.tmpfiles}
+    `);
+  await reloadSshd(host);
+}
+
+/** The job's root-owned files on the VPS. */
+export async function settings(
+  host: Host,
+  job: string,
+  options: { readonly roots?: readonly string[]; readonly conf?: Readonly<Record<string, string>> },
+): Promise<void> {
+  const { jobs } = vpsPaths("borgpull");
+  const conf = { compression: "lz4", one_file_system: "yes", ...options.conf };
+  const lines = Object.entries(conf).map(([name, value]) => `${name}='${value.replaceAll("'", "'\\''")}'`);
+  await put(host, `${jobs}/${job}.conf`, "644", `${lines.join("\n")}\n`);
+  const roots = (options.roots ?? ["/etc", "/usr/share/doc"]).map((root) => `R ${root}`);
+  await put(host, `${jobs}/${job}.patterns`, "644", `${roots.join("\n")}\n`);
+}
+
+export async function put(host: Host, file: string, mode: string, content: string): Promise<void> {
+  await host.run(`mkdir -p ${path.posix.dirname(file)} && cat > ${file} && chmod ${mode} ${file}`, {
+    stdin: content,
+  });
+}
+
+export const dropIn = (instance: string, extra = ""): string =>
+  `Match User ${instance}
+    AuthorizedKeysFile /etc/ssh/${instance}.authorized_keys
+    AuthenticationMethods publickey
+    AcceptEnv BORG_PASSPHRASE
+    AllowStreamLocalForwarding remote
+    StreamLocalBindUnlink yes
+    AllowTcpForwarding remote
+    PermitListen none
+    PermitOpen none
+    PermitTTY no
+    PermitUserRC no
+    X11Forwarding no
+    AllowAgentForwarding no
+    MaxSessions 2
+    ClientAliveInterval 30
+    ClientAliveCountMax 6
+${extra}`;
+
+/** Reloads sshd and waits until it answers again: on SIGHUP it executes itself anew, and nobody listens for a moment. */
+export async function reloadSshd(host: Host): Promise<void> {
+  await host.run("sshd -t && systemctl reload ssh && systemctl is-active -q ssh");
+  await waitFor("sshd to answer", async () => {
+    const socket = net.connect(22, host.address);
+    const banner = await Promise.race([
+      once(socket, "data"),
+      once(socket, "error"),
+      once(socket, "close"),
+    ]).catch(() => []);
+    socket.destroy();
+    return Buffer.isBuffer(banner[0]);
+  });
+}
+
+/** Waits until something is so; fails by name when it is not within the time. */
+export async function waitFor(
+  what: string,
+  is: () => boolean | Promise<boolean>,
+  seconds = 30,
+): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!(await is())) {
+    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
+    await setTimeout(50);
+  }
+}
+
+/** What a run may leave behind, on either side: processes, sockets, locks. */
+export async function remains(host: Host, job: JobFile): Promise<readonly string[]> {
+  const processes = fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const text = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+        return text.includes(`./${job.job} `) ? [text] : [];
+      } catch {
+        return []; // it ended
+      }
+    });
+  const inside = await host.run(
+    "ps -eo args= | grep -E 'libexec/borgpull|borg .*create|/run/borgpull/|hook-of-the-test' | grep -v grep || true; ls -A /run/borgpull",
+  );
+  const locks = ["lock.exclusive"].filter((name) => fs.existsSync(path.join(job.repository, name)));
+  return [...processes, ...inside.split("\n").filter(Boolean), ...locks];
+}
