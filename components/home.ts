@@ -1,6 +1,5 @@
-import { execFileSync } from "node:child_process";
-import * as os from "node:os";
 import * as pulumi from "@pulumi/pulumi";
+import { configPaths } from "../schema/paths.ts";
 import { Home } from "./resources.ts";
 
 /** Who declares: `<project>/<stack>`. */
@@ -10,17 +9,8 @@ export const stackOwner = (): string => `${pulumi.getProject()}/${pulumi.getStac
 export const declareHome = (name = "home", options?: pulumi.CustomResourceOptions): Home =>
   new Home(name, { owner: stackOwner() }, options);
 
-/** Whose files the files at home are, and whose systemd runs the timers. */
-export interface HomeAccount {
-  readonly user: string;
-  readonly group: string;
-  readonly manager: "system" | "user";
-}
-
-/** Of the user that runs the program. Only `id` knows a group's name from every source that the system has. */
-export function homeAccount(): HomeAccount {
-  const { uid, username } = os.userInfo();
-  if (uid === 0) return { user: "root", group: "root", manager: "system" };
-  const group = execFileSync("id", ["-gn"], { encoding: "utf8", timeout: 10_000 }).trim();
-  return { user: username, group, manager: "user" };
-}
+/** A path at home: it follows from the machine of the first `up`, not from the one that this runs on. */
+export const pathAtHome = (
+  home: Home,
+  choose: (paths: ReturnType<typeof configPaths>) => string,
+): pulumi.Output<string> => home.config.apply((config) => choose(configPaths(config)));

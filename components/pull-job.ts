@@ -4,10 +4,10 @@ import { type JobSettings, resolveJob } from "../config/job.ts";
 import type { JobOptions } from "../config/options.ts";
 import { UserError } from "../schema/errors.ts";
 import { ownerMark } from "../schema/names.ts";
-import { homePaths, vpsPaths } from "../schema/paths.ts";
+import { configPaths, vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
 import * as templates from "../templates/index.ts";
-import { homeAccount, stackOwner } from "./home.ts";
+import { pathAtHome, stackOwner } from "./home.ts";
 import { forPeople } from "./people.ts";
 import {
   AuthorizedKey,
@@ -56,13 +56,13 @@ export class PullJob extends pulumi.ComponentResource {
   private declareAll(job: Job): pulumi.Output<LastGood | null> {
     const { name, home, settings } = job;
     const owner = stackOwner();
-    const paths = homePaths();
+    const at = (choose: Parameters<typeof pathAtHome>[1]) => pathAtHome(home, choose);
     const atHome = { home: home.home, owner };
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
 
     const identity = new SshIdentity(
       `${name}-identity`,
-      { ...atHome, path: paths.pullKey(name), comment: `borgpull ${owner} ${name}` },
+      { ...atHome, path: at((paths) => paths.pullKey(name)), comment: `borgpull ${owner} ${name}` },
       after(),
     );
     const key = this.declareOnVps(job, identity);
@@ -73,23 +73,26 @@ export class PullJob extends pulumi.ComponentResource {
         job: name,
         path: this.repository,
         encryption: settings.encryption,
-        passphraseFile: paths.passphrase(name),
-        keyCopy: paths.keyCopy(name),
+        passphraseFile: at((paths) => paths.passphrase(name)),
+        keyCopy: at((paths) => paths.keyCopy(name)),
         ...(settings.import ? { import: true } : {}),
       },
       after(),
     );
-    const { user, group } = homeAccount();
-    const content = job.vps.connection.apply((admin) => jobFile(job, admin, this.repository, owner));
+    const { user, group } = home;
+    const content = pulumi
+      .all([job.vps.connectionAtHome, home.config])
+      .apply(([admin, config]) => jobFile(job, { admin, config, repository: this.repository, owner }));
+    const path = at((paths) => paths.jobFile(name));
     const file = new HostFile(
       `${name}-job`,
-      { ...atHome, path: paths.jobFile(name), content, mode: "0600", user, group },
+      { ...atHome, path, content, mode: "0600", user, group },
       after(key, repository),
     );
     const { pull: policy, staleAfterSeconds } = settings;
     const pull = new Pull(
       `${name}-pull`,
-      { ...atHome, job: name, jobFile: paths.jobFile(name), pull: policy, staleAfterSeconds },
+      { ...atHome, job: name, jobFile: path, pull: policy, staleAfterSeconds },
       after(file),
     );
     declareTimer(job, after(pull));
@@ -143,7 +146,12 @@ export class PullJob extends pulumi.ComponentResource {
         options: settings.keyOptions,
         command: `${paths.borgctl} ${name}`,
         comment: `${name}: ${mark}`,
-        proof: { home: home.home, account: instance, instance, identityFile: homePaths().pullKey(name) },
+        proof: {
+          home: home.home,
+          account: instance,
+          instance,
+          identityFile: pathAtHome(home, ({ pullKey }) => pullKey(name)),
+        },
       },
       { parent: this, dependsOn: files },
     );
@@ -159,7 +167,17 @@ export interface Job {
 }
 
 /** The text of the job file: the pull logs in where the administrator does, as the instance's account with the job's key. */
-function jobFile({ name, vps, settings }: Job, admin: Target, repository: string, owner: string): string {
+function jobFile(
+  { name, vps, settings }: Job,
+  at: {
+    readonly admin: Target;
+    readonly config: string;
+    readonly repository: string;
+    readonly owner: string;
+  },
+): string {
+  const { admin, config, repository, owner } = at;
+  const { pullKey, passphrase } = configPaths(config);
   const { instance } = vps.settings;
   const { keep, staleAfterSeconds, limits } = settings;
   return templates.jobFile({
@@ -168,10 +186,10 @@ function jobFile({ name, vps, settings }: Job, admin: Target, repository: string
     owner,
     job: name,
     instance,
-    pull: { ...admin, user: instance, auth: homePaths().pullKey(name) },
+    pull: { ...admin, user: instance, auth: pullKey(name) },
     admin,
     repository,
-    passphraseFile: homePaths().passphrase(name),
+    passphraseFile: passphrase(name),
     ...(keep ? { keep } : {}),
     staleAfterSeconds,
     limits,

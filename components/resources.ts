@@ -15,7 +15,7 @@ import type {
 
 /** Each property, at any depth, a value or one that is known later. */
 export type Args<T> = { readonly [Key in keyof T]: Later<T[Key]> };
-type Later<T> = T extends undefined ? undefined : pulumi.Input<T extends Group ? Args<T> : T>;
+type Later<T> = pulumi.Input<[NonNullable<T>] extends [Group] ? Args<NonNullable<T>> : T> | Extract<T, undefined>;
 type Group = Readonly<Record<string, unknown>>;
 type Options = pulumi.CustomResourceOptions;
 
@@ -24,8 +24,25 @@ export class Home extends pulumi.CustomResource {
   /** `<machine id>/<uid>`. */
   declare readonly home: pulumi.Output<string>;
   declare readonly hostname: pulumi.Output<string>;
+  /** The folder of job files, keys and passphrases. */
+  declare readonly config: pulumi.Output<string>;
+  declare readonly user: pulumi.Output<string>;
+  declare readonly group: pulumi.Output<string>;
+  /** Whose systemd runs the timers. */
+  declare readonly manager: pulumi.Output<"system" | "user">;
+  /** How home logs in as administrator where a host names no identity: "agent" or the path of a private key. */
+  declare readonly identity: pulumi.Output<string>;
   constructor(name: string, args: Args<HomeInputs>, options?: Options) {
-    super("borgpull:index:Home", name, { ...args, home: undefined, hostname: undefined }, options);
+    const outputs = {
+      home: undefined,
+      hostname: undefined,
+      config: undefined,
+      user: undefined,
+      group: undefined,
+      manager: undefined,
+      identity: undefined,
+    };
+    super("borgpull:index:Home", name, { ...args, ...outputs }, options);
   }
 }
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type * as pulumi from "@pulumi/pulumi";
 import { ownerMark } from "../schema/names.ts";
 import * as templates from "../templates/index.ts";
-import { homeAccount, stackOwner } from "./home.ts";
+import { stackOwner } from "./home.ts";
 import type { Job } from "./pull-job.ts";
 import { SystemdUnit } from "./resources.ts";
 
@@ -18,10 +18,10 @@ export function declareTimer({ name, home, settings }: Job, options: pulumi.Cust
   if (schedule === undefined) return;
   const owner = stackOwner();
   const mark = ownerMark(owner);
-  const { manager } = homeAccount();
+  const { manager } = home;
   const unit = (
     kind: "service" | "timer",
-    content: string,
+    content: pulumi.Input<string>,
     on: boolean,
     more: pulumi.CustomResourceOptions,
   ) =>
@@ -30,16 +30,18 @@ export function declareTimer({ name, home, settings }: Job, options: pulumi.Cust
       { home: home.home, owner, manager, name: `borgpull-${name}.${kind}`, content, enabled: on, active: on },
       more,
     );
-  const service = templates.service({
-    mark,
-    job: name,
-    command: [`${checkout}node_modules/.bin/node`, `${checkout}cli/main.ts`, "run", name],
-    environment: Object.fromEntries(
-      placement.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])),
-    ),
-    timeoutSeconds: limits.totalSeconds + limits.lockWaitSeconds + 600,
-    system: manager === "system",
-  });
+  const service = manager.apply((scope) =>
+    templates.service({
+      mark,
+      job: name,
+      command: [`${checkout}node_modules/.bin/node`, `${checkout}cli/main.ts`, "run", name],
+      environment: Object.fromEntries(
+        placement.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])),
+      ),
+      timeoutSeconds: limits.totalSeconds + limits.lockWaitSeconds + 600,
+      system: scope === "system",
+    }),
+  );
   const started = unit("service", service, false, options);
   unit("timer", templates.timer({ mark, job: name, schedule }), true, { ...options, dependsOn: [started] });
 }

@@ -44,6 +44,8 @@ export class Vps extends pulumi.ComponentResource {
   readonly settings: HostSettings;
   /** How an administrator logs in. */
   readonly connection: pulumi.Output<Target>;
+  /** How an administrator at home logs in: the same, but for an identity that is not named and so is the machine's own. */
+  readonly connectionAtHome: pulumi.Output<Target>;
   /** The last thing that a job's resources must come after, and go before. */
   readonly ready: pulumi.Resource;
 
@@ -52,6 +54,9 @@ export class Vps extends pulumi.ComponentResource {
     const { home, address, hostKey, ...rest } = args;
     this.home = home ?? declareHome(`${name}-home`, { parent: this });
     this.connection = connectionOf(name, rest, address, hostKey);
+    this.connectionAtHome = pulumi
+      .all([this.connection, this.home.identity])
+      .apply(([target, identity]) => withIdentity(target, rest, identity));
     this.settings = forPeople(() => resolveSettings(name, rest));
     this.ready = this.declareAll(name);
     this.registerOutputs({});
@@ -169,6 +174,13 @@ function connectionOf(
     forPeople(() => resolveHost(name, { ...rest, address: where, hostKey: key }, process.env));
   if (typeof address === "string" && isPlain(hostKey)) return pulumi.output(resolve(address, hostKey));
   return pulumi.all([address, hostKey]).apply(([where, key]) => resolve(where, key));
+}
+
+/** The machine's own identity wherever the arguments name none. */
+function withIdentity({ jump, ...login }: Target, rest: Rest, identity: string): Target {
+  const own = <T extends { readonly auth: string }>(at: T, named: string | undefined): T =>
+    named === undefined ? { ...at, auth: identity } : at;
+  return { ...own(login, rest.identity), ...(jump ? { jump: own(jump, rest.jump?.identity) } : {}) };
 }
 
 const isPlain = (value: VpsArgs["hostKey"]): value is string | readonly string[] | undefined =>

@@ -54,7 +54,7 @@ function resolveKeys(
   const file = expandHome(knownHosts ?? "~/.ssh/known_hosts", env);
   const found = lookUp(file, at, `${path}.knownHosts`, problems);
   if (found === undefined || found.length > 0) return found;
-  const remedy = `Run: npx borgpull host-key ${at.host}${at.port === 22 ? "" : ` --port ${at.port}`}`;
+  const remedy = `Run: npx borgpull host-key ${at.port === 22 ? at.host : `${at.host.includes(":") ? `'[${at.host}]'` : at.host}:${at.port}`}`;
   problems.push(
     knownHosts === undefined
       ? { path: `${path}.hostKey`, problem: "missing.", remedy }

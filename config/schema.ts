@@ -4,6 +4,7 @@ import { keep } from "../schema/job-file.ts";
 import { absolutePath, instanceName } from "../schema/names.ts";
 import { durationSeconds } from "./duration.ts";
 import { publicKeyOf } from "./host-key.ts";
+import type { HostOptions, JobOptions } from "./options.ts";
 import { checkExtra } from "./sshd.ts";
 
 const duration = z
@@ -140,3 +141,10 @@ export const stackConfig = z.strictObject({
 
 export type HostEntry = z.infer<typeof hostEntry>;
 export type StackDefaults = z.infer<typeof stackDefaults>;
+
+/** What a person reads in options.ts is what is checked here: the compiler compares names and values. */
+type Same<A, B> = [A, B] extends [B, A] ? true : false;
+true satisfies Same<keyof HostOptions, keyof typeof hostOptions.shape>;
+true satisfies Same<keyof JobOptions, keyof typeof jobOptions.shape>;
+hostOptions satisfies z.ZodType<HostOptions>;
+jobOptions satisfies z.ZodType<JobOptions>;

@@ -15,7 +15,7 @@ function ownSettings(instance: string): Readonly<Record<string, string>> {
     ForceCommand: "none",
     ChrootDirectory: "none",
     DisableForwarding: "no",
-    // AllowTcpForwarding no would refuse the unix socket too (facts/ssh.md 3.2)
+    // AllowTcpForwarding no would refuse the unix socket too (channels.c, remote_open_match)
     AllowTcpForwarding: "remote",
     AllowStreamLocalForwarding: "remote",
     PermitListen: "none",
@@ -30,6 +30,8 @@ function ownSettings(instance: string): Readonly<Record<string, string>> {
     MaxSessions: "2",
     ClientAliveInterval: "30",
     ClientAliveCountMax: "6",
+    // at DEBUG2 and above sshd writes the passphrase into its log (session.c, "Setting env")
+    LogLevel: "INFO",
   };
 }
 

@@ -76,7 +76,8 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     create: async (news, preview, context) => {
       if (preview) {
         await rehearse(news, context);
-        return { id: "", outputs: { ...news, ...computed(kind.computed) } };
+        const foreseen = holdsUnknown(news) ? {} : (kind.foresee?.(plain<Inputs>(news)) ?? {});
+        return { id: "", outputs: { ...news, ...computed(kind.computed), ...foreseen } };
       }
       const desired = plain<Inputs>(news);
       const id = kind.id(desired);

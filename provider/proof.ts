@@ -3,7 +3,10 @@ import { UserError } from "../schema/errors.ts";
 import type { AuthorizedKeyInputs } from "../schema/inputs.ts";
 
 /** Logs in with the pull key as a pull would, and lets borgctl say that everything it needs is there. Throws UserError. */
-export async function proveKey({ connection, proof }: AuthorizedKeyInputs, signal: AbortSignal): Promise<void> {
+export async function proveKey(
+  { connection, proof }: AuthorizedKeyInputs,
+  signal: AbortSignal,
+): Promise<void> {
   if (!proof) return;
   const target = { ...connection, user: proof.account, auth: proof.identityFile };
   const result = await probe({ target, instance: proof.instance, signal });

@@ -60,7 +60,9 @@ export function classify(facts: SessionFacts, context: Context): Verdict {
         warnings,
       );
     }
-    return { outcome: exitCode === 0 && warnings.length === 0 ? "good" : "warning", report, warnings };
+    // Borg's judgement, save that nobody else has any business at the socket.
+    const outcome = exitCode === 0 && facts.served.refused === 0 ? "good" : "warning";
+    return { outcome, report, warnings };
   }
   return failed(failureOf(facts, context), warnings);
 }

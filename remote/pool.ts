@@ -27,7 +27,8 @@ async function loginSoon(target: Target): Promise<void> {
     try {
       return await login(target);
     } catch (error) {
-      const passing = error instanceof ReachError && ["unreachable", "connection-lost"].includes(error.failure);
+      const passing =
+        error instanceof ReachError && ["unreachable", "connection-lost"].includes(error.failure);
       if (!passing || Date.now() > end) throw error;
       await wait(100);
     }

@@ -73,7 +73,10 @@ async function run(stack: Stack, args: readonly string[], stdio: "inherit" | "pi
   });
   const [code] = await once(child, "close");
   if (code === 0) return;
-  throw new UserError(`pulumi ${args[0]} ended with ${code}. ${said}`.trim(), "Look above for what it says, and run `npm start` again.");
+  throw new UserError(
+    `pulumi ${args[0]} ended with ${code}. ${said}`.trim(),
+    "Look above for what it says, and run `npm start` again.",
+  );
 }
 
 /** A host's last archive, and one file of it compared with the living one. */
@@ -95,7 +98,8 @@ async function show(stack: Stack, host: Host): Promise<void> {
     host.run(`sha256sum ${page} | cut -d' ' -f1`).then((text) => text.trim()),
   ]);
   await fs.rm(to, { recursive: true });
-  if (here !== there) throw new UserError(`${page} of ${host.name} differs from its backup.`, "Please report this.");
+  if (here !== there)
+    throw new UserError(`${page} of ${host.name} differs from its backup.`, "Please report this.");
   say(`   ${styleText("bold", host.name)}  ${last.archive.name}`);
   say(`         ${figures(last)}`);
   say(`         ${page} restored: the same as on ${host.name} (sha256 ${here.slice(0, 16)}...)`);
@@ -111,7 +115,9 @@ function next(stack: Stack): void {
   const web1 = specs[0]?.name;
   title("Three things to try");
   say(`First:          . ${path.relative(process.cwd(), stack.envFile) || stack.envFile}`);
-  say(`Cause drift:    npm run sandbox -- ssh ${web1} "sed -i 's/PermitTTY no/PermitTTY yes/' /etc/ssh/sshd_config.d/60-borgpull.conf"`);
+  say(
+    `Cause drift:    npm run sandbox -- ssh ${web1} "sed -i 's/PermitTTY no/PermitTTY yes/' /etc/ssh/sshd_config.d/60-borgpull.conf"`,
+  );
   say("See it:         pulumi preview --diff --stack demo      (and mend it: pulumi up --stack demo)");
   say(`Pull again:     BORGPULL_PULL=${web1} pulumi up --yes --stack demo`);
   say("\nRemove all of it: npm stop");

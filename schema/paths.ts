@@ -21,23 +21,25 @@ export function vpsPaths(instance: string) {
   } as const;
 }
 
+/** Where the things of a job are below home's config folder. */
+export const configPaths = (config: string) => ({
+  jobFile: (job: string) => path.join(config, "jobs", `${job}.json`),
+  pullKey: (job: string) => path.join(config, "keys", job),
+  passphrase: (job: string) => path.join(config, "passphrases", job),
+  keyCopy: (job: string) => path.join(config, "repositories", job),
+});
+
 /** Config and state at home: the system's folders as root, the XDG ones otherwise. BORGPULL_CONFIG and BORGPULL_STATE override. */
 export function homePaths(env: Readonly<Record<string, string | undefined>> = process.env) {
   const root = os.userInfo().uid === 0;
-  const xdg = (name: string, fallback: string) => env[name] || path.join(os.homedir(), fallback);
-  const config =
-    env.BORGPULL_CONFIG ||
-    (root ? "/etc/borgpull" : path.join(xdg("XDG_CONFIG_HOME", ".config"), "borgpull"));
-  const state =
-    env.BORGPULL_STATE ||
-    (root ? "/var/lib/borgpull" : path.join(xdg("XDG_STATE_HOME", ".local/state"), "borgpull"));
+  const xdg = (name: string, fallback: string) =>
+    path.join(env[name] || path.join(os.homedir(), fallback), "borgpull");
+  const config = env.BORGPULL_CONFIG || (root ? "/etc/borgpull" : xdg("XDG_CONFIG_HOME", ".config"));
+  const state = env.BORGPULL_STATE || (root ? "/var/lib/borgpull" : xdg("XDG_STATE_HOME", ".local/state"));
   return {
     config,
     state,
-    jobFile: (job: string) => path.join(config, "jobs", `${job}.json`),
-    pullKey: (job: string) => path.join(config, "keys", job),
-    passphrase: (job: string) => path.join(config, "passphrases", job),
-    keyCopy: (job: string) => path.join(config, "repositories", job),
+    ...configPaths(config),
     stateDb: path.join(state, "state.db"),
     lock: (job: string) => path.join(state, "locks", `${job}.db`),
   };

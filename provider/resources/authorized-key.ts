@@ -132,7 +132,9 @@ export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
       ),
     };
     // The same options in another order are another line: `restrict` takes away what was given before it.
-    return Object.keys(found).length === 0 && live.line !== wanted(desired).line ? { line: { kind: "UPDATE" } } : found;
+    return Object.keys(found).length === 0 && live.line !== wanted(desired).line
+      ? { line: { kind: "UPDATE" } }
+      : found;
   },
   create: (desired, context) => ensure(desired, [], context),
   read: async (known, inputs, context) => {

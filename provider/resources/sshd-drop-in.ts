@@ -129,7 +129,11 @@ async function readState(
   const { settings: asked } = inputs;
   const settings =
     sshd.effective && sshd.alone
-      ? settingsInForce(asked, sshd.effective, file.kind === "file" && file.content === inputs.content ? sshd.alone : {})
+      ? settingsInForce(
+          asked,
+          sshd.effective,
+          file.kind === "file" && file.content === inputs.content ? sshd.alone : {},
+        )
       : Object.fromEntries(
           Object.keys(asked).map((name) => [
             name,

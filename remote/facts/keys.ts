@@ -50,7 +50,9 @@ export function parseKeyLine(text: string): KeyLine | undefined {
 /** Writes one line of authorized_keys. sshd knows one escape, \" inside a quoted value; a value with a backslash before a quote or at its end cannot be written. */
 export function renderKeyLine({ options, key, comment }: KeyLine): string {
   // restrict takes away what was given before it; and a map's order is nobody's promise
-  const ordered = Object.entries(options).toSorted(([a], [b]) => Number(b === "restrict") - Number(a === "restrict"));
+  const ordered = Object.entries(options).toSorted(
+    ([a], [b]) => Number(b === "restrict") - Number(a === "restrict"),
+  );
   const list = ordered.map(([name, value]) => {
     if (/[\r\n\0]/.test(value) || /\\("|$)/.test(value))
       throw new TypeError(`option ${name}: this value cannot be written`);

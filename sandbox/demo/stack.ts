@@ -36,12 +36,20 @@ function variables(folder: string): Record<string, string> {
 export async function openStack(name: string, folder: string): Promise<Stack> {
   await fs.mkdir(path.join(folder, "pulumi"), { recursive: true, mode: 0o700 });
   const passphrase = path.join(folder, "passphrase");
-  await fs.writeFile(passphrase, crypto.randomBytes(24).toString("base64url"), { mode: 0o600, flag: "wx" }).catch(ignoreExisting);
+  await fs
+    .writeFile(passphrase, crypto.randomBytes(24).toString("base64url"), { mode: 0o600, flag: "wx" })
+    .catch(ignoreExisting);
   const own = variables(folder);
   // The language host starts `node`: the project's own, since the system's may not run TypeScript.
-  const env = withEngine({ ...process.env, ...own, PATH: `${checkout}/node_modules/.bin:${process.env.PATH}` });
+  const env = withEngine({
+    ...process.env,
+    ...own,
+    PATH: `${checkout}/node_modules/.bin:${process.env.PATH}`,
+  });
   const envFile = path.join(folder, "env");
-  const lines = Object.entries({ ...own, PATH: `${env.PATH}` }).map(([key, value]) => `export ${key}='${value}'\n`);
+  const lines = Object.entries({ ...own, PATH: `${env.PATH}` }).map(
+    ([key, value]) => `export ${key}='${value}'\n`,
+  );
   await fs.writeFile(envFile, lines.join(""), { mode: 0o600 });
   const configFile = path.join(checkout, `Pulumi.${name}.yaml`);
   return { name, folder, configFile, repositories: path.join(folder, "home/repositories"), env, envFile };
@@ -55,7 +63,9 @@ const ignoreExisting = (error: NodeJS.ErrnoException) => {
 export async function writeConfig(stack: Stack, config: Readonly<Record<string, unknown>>): Promise<void> {
   const old = await fs.readFile(stack.configFile, "utf8").catch(() => "");
   const kept = /^encryptionsalt: .*$/m.exec(old)?.[0];
-  const entries = Object.entries(config).map(([key, value]) => `  borgpull:${key}: ${JSON.stringify(value)}\n`);
+  const entries = Object.entries(config).map(
+    ([key, value]) => `  borgpull:${key}: ${JSON.stringify(value)}\n`,
+  );
   const text = `${kept ? `${kept}\n` : ""}config:\n${entries.join("")}`;
   if (text !== old) await fs.writeFile(stack.configFile, text);
 }

@@ -15,7 +15,15 @@ export interface Declared {
 
 /** What the provider adds to each kind. */
 const outputs: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  "borgpull:index:Home": { home: "machine/0", hostname: "home" },
+  "borgpull:index:Home": {
+    home: "machine/0",
+    hostname: "home",
+    config: "/etc/borgpull",
+    user: "root",
+    group: "root",
+    manager: "system",
+    identity: "agent",
+  },
   "borgpull:index:SshIdentity": { publicKey: "ssh-ed25519 AAAAKEYx", fingerprint: "SHA256:x" },
   "borgpull:index:Repository": { repositoryId: "00" },
   "borgpull:index:Pull": { lastGood: null },

@@ -195,8 +195,8 @@ suite("a PullJob", () => {
   test("works while nothing of home is known yet", async () => {
     const declared = await job({ schedule: "daily" }, {}, true);
     const { publicKey, proof, command } = one(declared, "web1-key").inputs;
-    assert.equal(publicKey, undefined);
-    assert.equal(proof?.home, undefined);
+    assert.equal(publicKey, pulumi.runtime.unknownValue);
+    assert.equal(proof.home, pulumi.runtime.unknownValue);
     assert.equal(command, "/usr/local/lib/borgpull/borgctl web1");
     assert.ok(one(declared, "web1-timer"));
   });

@@ -85,7 +85,10 @@ test("another key takes the old one's place, and a neighbour without a final new
   await lab.provider.update(type, id, outputs, key("web1", 1));
   const text = await lab.host.run(`cat ${path}`);
   assert.deepEqual(
-    text.trim().split("\n").map((line) => line.split(" ").at(-1)),
+    text
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ").at(-1)),
     ["job=web1", "by-hand"],
   );
   assert.equal(text.includes(keys[0] as string), false);

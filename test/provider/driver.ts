@@ -36,11 +36,33 @@ export class InitFailed extends Error {
 export interface Driver extends AsyncDisposable {
   readonly process: ChildProcess;
   handshake(): Promise<{ acceptSecrets: boolean; supportsPreview: boolean }>;
-  check(type: string, news: Plain): Promise<{ inputs: Plain; failures: { property: string; reason: string }[] }>;
-  diff(type: string, olds: Plain, news: Plain): Promise<{ changes: boolean; paths: Record<string, string>; replaces: string[] }>;
-  create(type: string, news: Plain, preview?: boolean): Promise<{ id: string; outputs: Plain; refreshBeforeUpdate: boolean }>;
-  read(type: string, id: string, outputs: Plain, inputs: Plain): Promise<{ id: string; outputs: Plain; inputs: Plain; refreshBeforeUpdate: boolean }>;
-  update(type: string, id: string, olds: Plain, news: Plain, preview?: boolean): Promise<{ outputs: Plain; refreshBeforeUpdate: boolean }>;
+  check(
+    type: string,
+    news: Plain,
+  ): Promise<{ inputs: Plain; failures: { property: string; reason: string }[] }>;
+  diff(
+    type: string,
+    olds: Plain,
+    news: Plain,
+  ): Promise<{ changes: boolean; paths: Record<string, string>; replaces: string[] }>;
+  create(
+    type: string,
+    news: Plain,
+    preview?: boolean,
+  ): Promise<{ id: string; outputs: Plain; refreshBeforeUpdate: boolean }>;
+  read(
+    type: string,
+    id: string,
+    outputs: Plain,
+    inputs: Plain,
+  ): Promise<{ id: string; outputs: Plain; inputs: Plain; refreshBeforeUpdate: boolean }>;
+  update(
+    type: string,
+    id: string,
+    olds: Plain,
+    news: Plain,
+    preview?: boolean,
+  ): Promise<{ outputs: Plain; refreshBeforeUpdate: boolean }>;
   remove(type: string, id: string, outputs: Plain, inputs: Plain): Promise<void>;
   cancel(): Promise<void>;
 }
@@ -48,7 +70,10 @@ export interface Driver extends AsyncDisposable {
 export async function startProvider(env: Readonly<Record<string, string>> = {}): Promise<Driver> {
   const child = spawn(plugin, [], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } });
   const [port] = await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line");
-  const client = new service.ResourceProviderClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure()) as Message;
+  const client = new service.ResourceProviderClient(
+    `127.0.0.1:${port}`,
+    grpc.credentials.createInsecure(),
+  ) as Message;
   const call = (name: string, request: Message): Promise<Message> =>
     new Promise((resolve, reject) =>
       client[name](request, (error: grpc.ServiceError | null, answer: Message) =>
@@ -60,7 +85,9 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
     message.setUrn(`urn:pulumi:test::borgpull::${type}::it`);
     message.setType?.(type);
     for (const [name, value] of Object.entries(fields)) {
-      message[`set${name}`](value !== null && typeof value === "object" ? Struct.fromJavaScript(value as never) : value);
+      message[`set${name}`](
+        value !== null && typeof value === "object" ? Struct.fromJavaScript(value as never) : value,
+      );
     }
     return message;
   };
@@ -75,7 +102,9 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
       const answer = await call("check", request(pb.CheckRequest, type, { News: news }));
       return {
         inputs: answer.getInputs().toJavaScript(),
-        failures: answer.getFailuresList().map((f: Message) => ({ property: f.getProperty(), reason: f.getReason() })),
+        failures: answer
+          .getFailuresList()
+          .map((f: Message) => ({ property: f.getProperty(), reason: f.getReason() })),
       };
     },
     diff: async (type, olds, news) => {
@@ -92,11 +121,21 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
       };
     },
     create: async (type, news, preview = false) => {
-      const answer = await call("create", request(pb.CreateRequest, type, { Properties: news, Preview: preview }));
-      return { id: answer.getId(), outputs: answer.getProperties().toJavaScript(), refreshBeforeUpdate: answer.getRefreshBeforeUpdate() };
+      const answer = await call(
+        "create",
+        request(pb.CreateRequest, type, { Properties: news, Preview: preview }),
+      );
+      return {
+        id: answer.getId(),
+        outputs: answer.getProperties().toJavaScript(),
+        refreshBeforeUpdate: answer.getRefreshBeforeUpdate(),
+      };
     },
     read: async (type, id, outputs, inputs) => {
-      const answer = await call("read", request(pb.ReadRequest, type, { Id: id, Properties: outputs, Inputs: inputs }));
+      const answer = await call(
+        "read",
+        request(pb.ReadRequest, type, { Id: id, Properties: outputs, Inputs: inputs }),
+      );
       return {
         id: answer.getId(),
         outputs: answer.getProperties()?.toJavaScript() ?? {},
@@ -105,11 +144,20 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
       };
     },
     update: async (type, id, olds, news, preview = false) => {
-      const answer = await call("update", request(pb.UpdateRequest, type, { Id: id, Olds: olds, News: news, Preview: preview }));
-      return { outputs: answer.getProperties().toJavaScript(), refreshBeforeUpdate: answer.getRefreshBeforeUpdate() };
+      const answer = await call(
+        "update",
+        request(pb.UpdateRequest, type, { Id: id, Olds: olds, News: news, Preview: preview }),
+      );
+      return {
+        outputs: answer.getProperties().toJavaScript(),
+        refreshBeforeUpdate: answer.getRefreshBeforeUpdate(),
+      };
     },
     remove: async (type, id, outputs, inputs) => {
-      await call("delete", request(pb.DeleteRequest, type, { Id: id, Properties: outputs, OldInputs: inputs }));
+      await call(
+        "delete",
+        request(pb.DeleteRequest, type, { Id: id, Properties: outputs, OldInputs: inputs }),
+      );
     },
     cancel: async () => void (await call("cancel", new empty.Empty())),
     [Symbol.asyncDispose]: async () => {

@@ -19,10 +19,18 @@ export interface Fixture extends AsyncDisposable {
 }
 
 export async function fixture(
-  options: { readonly base?: Base; readonly login?: "root" | "admin"; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly base?: Base;
+    readonly login?: "root" | "admin";
+    readonly env?: Record<string, string>;
+  } = {},
 ): Promise<Fixture> {
   const lab = await openLab();
-  const host = await lab.boot({ name: "vps", base: options.base ?? "debian12", login: options.login ?? "root" });
+  const host = await lab.boot({
+    name: "vps",
+    base: options.base ?? "debian12",
+    login: options.login ?? "root",
+  });
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), "borgpull-test-"));
   const provider = await startProvider({
     BORGPULL_CONFIG: `${folder}/config`,

@@ -41,7 +41,9 @@ test("home is remembered, and moves only when told", async () => {
   assert.equal(outputs.home, home);
   assert.deepEqual((await drift(provider, type, id, { ...outputs, home: "other/0" }, { owner })).paths, {});
   await using mover = await startProvider({ BORGPULL_HOME: "here" });
-  assert.deepEqual((await drift(mover, type, id, { ...outputs, home: "other/0" }, { owner })).paths, { home: "UPDATE" });
+  assert.deepEqual((await drift(mover, type, id, { ...outputs, home: "other/0" }, { owner })).paths, {
+    home: "UPDATE",
+  });
 });
 
 test("the pull key is made 0600, is kept when the state is lost, and is moved aside, not removed", async () => {
@@ -64,8 +66,15 @@ test("the pull key is made 0600, is kept when the state is lost, and is moved as
 
 test("a key of somebody else is not taken", async () => {
   await fs.rm(`${folder}/config/keys`, { recursive: true, force: true });
-  await provider.create("borgpull:index:SshIdentity", { ...identity(), owner: "a/b", comment: "borgpull a/b x" });
-  await assert.rejects(provider.create("borgpull:index:SshIdentity", identity()), /belongs to the borgpull stack a\/b/);
+  await provider.create("borgpull:index:SshIdentity", {
+    ...identity(),
+    owner: "a/b",
+    comment: "borgpull a/b x",
+  });
+  await assert.rejects(
+    provider.create("borgpull:index:SshIdentity", identity()),
+    /belongs to the borgpull stack a\/b/,
+  );
 });
 
 test("a repository is made with a passphrase of its own and a copy of its key, and found again when the state is lost", async () => {
@@ -124,8 +133,18 @@ test("elsewhere than at home a local thing reads as last known, and every change
   await assert.rejects(provider.create(type, inputs), /not the machine \(or user\) at home/);
   await assert.rejects(provider.update(type, "x", known, inputs), /not the machine \(or user\) at home/);
   await assert.rejects(provider.remove(type, "x", known, inputs), /not the machine \(or user\) at home/);
-  await assert.rejects(provider.create("borgpull:index:Repository", away(repository("away"))), /not the machine/);
-  const file = { path: `${folder}/away.json`, content: "x\n", mode: "0600", user: "root", group: "root", owner };
+  await assert.rejects(
+    provider.create("borgpull:index:Repository", away(repository("away"))),
+    /not the machine/,
+  );
+  const file = {
+    path: `${folder}/away.json`,
+    content: "x\n",
+    mode: "0600",
+    user: "root",
+    group: "root",
+    owner,
+  };
   await assert.rejects(provider.create("borgpull:index:HostFile", away(file)), /not the machine/);
   await assert.rejects(fs.stat(`${folder}/away.json`), { code: "ENOENT" });
 });

@@ -47,7 +47,11 @@ test("content, mode, owner, a link in its place and a deletion each show as what
     const repaired = await lab.provider.update(type, id, seen.live, inputs);
     assert.deepEqual((await drift(lab.provider, type, id, repaired.outputs, inputs)).paths, {}, damage);
   }
-  assert.equal((await lab.host.run("cat /etc/elsewhere")).trim(), "x", "what the link pointed at is untouched");
+  assert.equal(
+    (await lab.host.run("cat /etc/elsewhere")).trim(),
+    "x",
+    "what the link pointed at is untouched",
+  );
   await lab.host.run("rm /etc/drift.conf");
   assert.deepEqual((await drift(lab.provider, type, id, outputs, inputs)).paths, { "(gone)": "DELETE" });
 });
@@ -57,16 +61,26 @@ test("what is there already: ours is taken, another stack's is refused, a foreig
   await put(mark.trim());
   await lab.provider.create(type, file("/etc/there.conf"));
   await put("# Managed by borgpull, owner other/prod.");
-  await assert.rejects(lab.provider.create(type, file("/etc/there.conf")), /belongs to the borgpull stack other\/prod/);
+  await assert.rejects(
+    lab.provider.create(type, file("/etc/there.conf")),
+    /belongs to the borgpull stack other\/prod/,
+  );
   await assert.rejects(lab.provider.create(type, file("/etc/there.conf", { adopt: true })), /other\/prod/);
   await put("by hand");
-  await assert.rejects(lab.provider.create(type, file("/etc/there.conf")), /not made by borgpull.*adopt: true/s);
+  await assert.rejects(
+    lab.provider.create(type, file("/etc/there.conf")),
+    /not made by borgpull.*adopt: true/s,
+  );
   assert.equal((await lab.host.run("cat /etc/there.conf")).trim(), "by hand");
   await lab.provider.create(type, file("/etc/there.conf", { adopt: true }));
 });
 
 test("a candidate that its validation refuses is never in place, and a broken one leaves no temp file", async () => {
-  const inputs = file("/etc/sudoers.d/bad", { content: `${mark}this is no sudoers line\n`, mode: "0440", validate: ["visudo", "-cqf", "%s"] });
+  const inputs = file("/etc/sudoers.d/bad", {
+    content: `${mark}this is no sudoers line\n`,
+    mode: "0440",
+    validate: ["visudo", "-cqf", "%s"],
+  });
   await assert.rejects(lab.provider.create(type, inputs), /visudo.*refuses it/s);
   assert.equal((await lab.host.run("ls -A /etc/sudoers.d")).trim(), "README");
 });
@@ -96,7 +110,11 @@ test("a folder that the activation makes is watched and repaired", async () => {
   for (const damage of ["chmod 755 /run/t", "rmdir /run/t", "chown root /run/t"]) {
     await lab.host.run(damage);
     const seen = await drift(lab.provider, type, id, outputs, inputs);
-    assert.ok(Object.keys(seen.paths).every((path) => path.startsWith("folder")) && Object.keys(seen.paths).length > 0, damage);
+    assert.ok(
+      Object.keys(seen.paths).every((path) => path.startsWith("folder")) &&
+        Object.keys(seen.paths).length > 0,
+      damage,
+    );
     const repaired = await lab.provider.update(type, id, seen.live, inputs);
     assert.deepEqual((await drift(lab.provider, type, id, repaired.outputs, inputs)).paths, {}, damage);
   }

@@ -14,7 +14,10 @@ const account = (name = "borgpull") => ({ ...lab.on, name, folder: `/var/lib/${n
 test("the account is a system account without password, groups or content", async () => {
   const { id, outputs } = await lab.provider.create(type, account());
   assert.deepEqual((await drift(lab.provider, type, id, outputs, account())).paths, {});
-  assert.match(await lab.host.run("getent passwd borgpull"), new RegExp(`:borgpull ${owner}:/var/lib/borgpull:/bin/sh$`, "m"));
+  assert.match(
+    await lab.host.run("getent passwd borgpull"),
+    new RegExp(`:borgpull ${owner}:/var/lib/borgpull:/bin/sh$`, "m"),
+  );
   assert.equal((await lab.host.run("getent shadow borgpull | cut -d: -f2")).trim(), "*");
   assert.equal((await lab.host.run("stat -c '%a %U' /var/lib/borgpull")).trim(), "700 borgpull");
 });
@@ -41,13 +44,28 @@ test("shell, lock, password, groups and home each show as what they are, and upd
 
 test("a foreign account and another stack's are refused", async () => {
   await lab.host.run("useradd --system alice; useradd --system -c 'borgpull other/prod' bob");
-  await assert.rejects(lab.provider.create(type, account("alice")), /alice is there already and was not made by borgpull/);
-  await assert.rejects(lab.provider.create(type, account("bob")), /bob belongs to the borgpull stack other\/prod/);
+  await assert.rejects(
+    lab.provider.create(type, account("alice")),
+    /alice is there already and was not made by borgpull/,
+  );
+  await assert.rejects(
+    lab.provider.create(type, account("bob")),
+    /bob belongs to the borgpull stack other\/prod/,
+  );
 });
 
 test("removal ends its processes and leaves no trace", async () => {
   const { id, outputs } = await lab.provider.create(type, account("gone"));
-  await lab.host.run("mkdir -p /run/gone; chown gone /run/gone; systemd-run --quiet --uid=gone sleep 600; while ! pgrep -u gone; do :; done");
+  await lab.host.run(
+    "mkdir -p /run/gone; chown gone /run/gone; systemd-run --quiet --uid=gone sleep 600; while ! pgrep -u gone; do :; done",
+  );
   await lab.provider.remove(type, id, outputs, account("gone"));
-  assert.equal((await lab.host.run("getent passwd gone; getent group gone; ls -d /var/lib/gone /run/gone 2>/dev/null; true")).trim(), "");
+  assert.equal(
+    (
+      await lab.host.run(
+        "getent passwd gone; getent group gone; ls -d /var/lib/gone /run/gone 2>/dev/null; true",
+      )
+    ).trim(),
+    "",
+  );
 });

@@ -22,9 +22,20 @@ after(async () => {
   await fs.rm(folder, { recursive: true, force: true });
 });
 
-const secret = (value: unknown) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
+const secret = (value: unknown) => ({
+  "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+  value,
+});
 const user = os.userInfo().username;
-const file = () => ({ home, owner, path: `${folder}/job.json`, content: "x\n", mode: "0600", user, group: user });
+const file = () => ({
+  home,
+  owner,
+  path: `${folder}/job.json`,
+  content: "x\n",
+  mode: "0600",
+  user,
+  group: user,
+});
 
 test("it takes secrets and is called in previews", async () => {
   assert.deepEqual(await provider.handshake(), { acceptSecrets: true, supportsPreview: true });
@@ -72,7 +83,10 @@ test("every answer asks the engine to read before the next update", async () => 
   const made = await provider.create(type, file());
   const read = await provider.read(type, made.id, made.outputs, file());
   const updated = await provider.update(type, made.id, made.outputs, file());
-  assert.deepEqual([made, read, updated].map((answer) => answer.refreshBeforeUpdate), [true, true, true]);
+  assert.deepEqual(
+    [made, read, updated].map((answer) => answer.refreshBeforeUpdate),
+    [true, true, true],
+  );
 });
 
 test("another path replaces the file, and the engine is told why", async () => {
@@ -84,7 +98,9 @@ test("another path replaces the file, and the engine is told why", async () => {
 test("when its parent is gone the plugin ends by itself", { timeout: 30_000 }, async () => {
   const plugin = new URL("../../provider/pulumi-resource-borgpull", import.meta.url).pathname;
   // The shell stands for the engine: it starts the plugin, tells its pid and, once it serves, its port, and is killed.
-  const engine = spawn("/bin/sh", ["-c", '"$0" & echo $!; wait', plugin], { stdio: ["ignore", "pipe", "inherit"] });
+  const engine = spawn("/bin/sh", ["-c", '"$0" & echo $!; wait', plugin], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const lines = createInterface({ input: engine.stdout })[Symbol.asyncIterator]();
   const pid = Number((await lines.next()).value);
   assert.match((await lines.next()).value as string, /^\d+$/);

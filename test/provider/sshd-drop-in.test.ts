@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { openHosts } from "../../remote/pool.ts";
-import { drift, type Fixture, fixture, owner } from "./fixture.ts";
 import { startProvider } from "./driver.ts";
+import { drift, type Fixture, fixture, owner } from "./fixture.ts";
 
 const type = "borgpull:index:SshdDropIn";
 const path = "/etc/ssh/sshd_config.d/60-borgpull.conf";
@@ -25,20 +25,34 @@ async function login(): Promise<void> {
   await using hosts = openHosts();
   await hosts.freshLogin(lab.host.target());
 }
-const pending = () => lab.host.run("systemctl list-timers --all --no-legend 'borgpull-*' | wc -l; ls -d /run/borgpull-sshd-restore-* 2>/dev/null | wc -l");
+const pending = () =>
+  lab.host.run(
+    "systemctl list-timers --all --no-legend 'borgpull-*' | wc -l; ls -d /run/borgpull-sshd-restore-* 2>/dev/null | wc -l",
+  );
 
 test("it is written, loaded, in force, and nothing is left armed", async () => {
   const { outputs, id } = await lab.provider.create(type, dropIn());
   assert.deepEqual((await drift(lab.provider, type, id, outputs, dropIn())).paths, {});
-  assert.match(await lab.host.run("sshd -T -C user=borgpull,host=x,addr=127.0.0.1"), /acceptenv BORG_PASSPHRASE/);
+  assert.match(
+    await lab.host.run("sshd -T -C user=borgpull,host=x,addr=127.0.0.1"),
+    /acceptenv BORG_PASSPHRASE/,
+  );
   assert.equal((await pending()).trim(), "0\n0");
 });
 
 test("a line, the mode, an overriding earlier file, a missing reload, a deletion: each shows as what it is and is repaired", async () => {
   const inputs = dropIn();
-  let { outputs } = await lab.provider.update(type, path, (await lab.provider.create(type, inputs)).outputs, inputs);
+  let { outputs } = await lab.provider.update(
+    type,
+    path,
+    (await lab.provider.create(type, inputs)).outputs,
+    inputs,
+  );
   const cases: [string, string[]][] = [
-    [`sed -i 's/PermitTTY no/PermitTTY yes/' ${path} && systemctl reload ssh`, ["content", "settings.PermitTTY"]],
+    [
+      `sed -i 's/PermitTTY no/PermitTTY yes/' ${path} && systemctl reload ssh`,
+      ["content", "settings.PermitTTY"],
+    ],
     [`chmod 600 ${path} && systemctl reload ssh`, ["mode"]],
     [`touch ${path}`, ["loaded"]],
   ];
@@ -49,10 +63,15 @@ test("a line, the mode, an overriding earlier file, a missing reload, a deletion
     ({ outputs } = await lab.provider.update(type, path, seen.live, inputs));
     assert.deepEqual((await drift(lab.provider, type, path, outputs, inputs)).paths, {}, damage);
   }
-  await lab.host.run("printf 'Match all\\n  PermitTTY yes\\n' > /etc/ssh/sshd_config.d/10-earlier.conf; systemctl reload ssh");
+  await lab.host.run(
+    "printf 'Match all\\n  PermitTTY yes\\n' > /etc/ssh/sshd_config.d/10-earlier.conf; systemctl reload ssh",
+  );
   const seen = await drift(lab.provider, type, path, outputs, inputs);
   assert.deepEqual(seen.paths, { "settings.PermitTTY": "UPDATE" });
-  await assert.rejects(lab.provider.update(type, path, seen.live, inputs), /PermitTTY would be "yes" instead of "no"/);
+  await assert.rejects(
+    lab.provider.update(type, path, seen.live, inputs),
+    /PermitTTY would be "yes" instead of "no"/,
+  );
   await lab.host.run("rm /etc/ssh/sshd_config.d/10-earlier.conf; systemctl reload ssh");
   await lab.host.run(`rm ${path}`);
   assert.deepEqual((await drift(lab.provider, type, path, outputs, inputs)).paths, { "(gone)": "DELETE" });
@@ -65,7 +84,10 @@ test("what sshd rejects is refused with sshd's words, and the old file stays in 
     lab.provider.update(type, path, dropIn(), dropIn({ PermitUserEnvironment: "yes" })),
     /60-borgpull\.conf.*PermitUserEnvironment.*not allowed within a Match/s,
   );
-  await assert.rejects(lab.provider.update(type, path, dropIn(), dropIn({ Nonsense: "1" })), /Bad configuration option: Nonsense/);
+  await assert.rejects(
+    lab.provider.update(type, path, dropIn(), dropIn({ Nonsense: "1" })),
+    /Bad configuration option: Nonsense/,
+  );
   assert.equal(await lab.host.run(`cat ${path}`), before);
   assert.equal((await pending()).trim(), "0\n0");
 });
@@ -85,7 +107,10 @@ test("a value that sshd spells in its own way is no drift", async () => {
 test("when nobody can log in any more, the old file is back and the error says so", async () => {
   const before = await lab.host.run(`cat ${path}`);
   // A Match for the administrator too: accepted by sshd, in force, and it locks the administrator out.
-  const inputs = { ...dropIn(), content: `${dropIn().content}Match User root\n    AuthenticationMethods password\n` };
+  const inputs = {
+    ...dropIn(),
+    content: `${dropIn().content}Match User root\n    AuthenticationMethods password\n`,
+  };
   await assert.rejects(lab.provider.update(type, path, dropIn(), inputs), /nobody could log in any more/);
   assert.equal(await lab.host.run(`cat ${path}`), before);
   await login();
@@ -97,7 +122,8 @@ test("killed between reload and proof, the host puts the old file back by itself
   const doomed = await startProvider();
   // The proof cannot end while sshd's children are stopped: the provider is killed in exactly that moment.
   const change = doomed.update(type, path, dropIn(), dropIn({ PermitUserRC: "no" })).catch(() => "killed");
-  const armed = "systemctl is-active --quiet borgpull-sshd-restore-60-borgpull.timer && grep -q PermitUserRC " + path;
+  const armed =
+    "systemctl is-active --quiet borgpull-sshd-restore-60-borgpull.timer && grep -q PermitUserRC " + path;
   for (let i = 0; ; i++) {
     if (await lab.host.run(`${armed} && echo yes || true`).then((said) => said.trim() === "yes")) break;
     if (i > 200) assert.fail("the restore was never armed");
@@ -120,7 +146,10 @@ test("killed between reload and proof, the host puts the old file back by itself
 test("removal reloads, and a login still works", async () => {
   const inputs = dropIn();
   await lab.provider.remove(type, path, inputs, inputs);
-  assert.doesNotMatch(await lab.host.run("sshd -T -C user=borgpull,host=x,addr=127.0.0.1"), /BORG_PASSPHRASE/);
+  assert.doesNotMatch(
+    await lab.host.run("sshd -T -C user=borgpull,host=x,addr=127.0.0.1"),
+    /BORG_PASSPHRASE/,
+  );
   assert.equal((await lab.host.run("ls -A /etc/ssh/sshd_config.d; true")).includes("borgpull"), false);
   assert.equal((await pending()).trim(), "0\n0");
 });

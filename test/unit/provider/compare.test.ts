@@ -30,7 +30,11 @@ test("a value not known yet is a difference, and a replaced property says so", (
 });
 
 test("another address, user or port is no difference; another host key is", () => {
-  const at = (host: string, key: string) => ({ connection: { host, port: 22, user: "root", hostKeys: [key] } });
+  const at = (host: string, key: string) => ({
+    connection: { host, port: 22, user: "root", hostKeys: [key] },
+  });
   assert.deepEqual(compareConnection(at("a", "k"), at("b", "k")), {});
-  assert.deepEqual(compareConnection(at("a", "k"), at("a", "other")), { "connection.hostKeys": { kind: "UPDATE" } });
+  assert.deepEqual(compareConnection(at("a", "k"), at("a", "other")), {
+    "connection.hostKeys": { kind: "UPDATE" },
+  });
 });

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { holdsUnknown, reveal, sealInputs, sealOutputs, secretNames, unknown } from "../../../provider/values.ts";
+import {
+  holdsUnknown,
+  reveal,
+  sealInputs,
+  sealOutputs,
+  secretNames,
+  unknown,
+} from "../../../provider/values.ts";
 
 const secret = (value: string) => ({
   "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
@@ -17,8 +24,15 @@ test("a secret is revealed to the kind and sealed on the way back", () => {
 
 test("what is computed where a secret took part is sealed too", () => {
   const news = { options: { from: secret("10.0.0.1") } };
-  const out = sealOutputs({ options: { from: "10.0.0.1" }, line: 'from="10.0.0.1"' }, { options: "" }, secretNames(news));
-  assert.deepEqual(Object.values(out).map((value) => typeof value === "object" && value && "value" in value), [true, true]);
+  const out = sealOutputs(
+    { options: { from: "10.0.0.1" }, line: 'from="10.0.0.1"' },
+    { options: "" },
+    secretNames(news),
+  );
+  assert.deepEqual(
+    Object.values(out).map((value) => typeof value === "object" && value && "value" in value),
+    [true, true],
+  );
 });
 
 test("without a secret nothing is sealed", () => {

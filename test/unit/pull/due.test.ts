@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeAge, due, type DueFacts } from "../../../pull/due.ts";
+import { type DueFacts, describeAge, due } from "../../../pull/due.ts";
 
 const now = Date.UTC(2026, 0, 10);
 const hoursAgo = (hours: number) => now - hours * 3_600_000;
@@ -18,7 +18,11 @@ const cases: readonly (readonly [name: string, change: Partial<DueFacts>, reason
   ["a young backup is not pulled again", {}, undefined],
   ["an old one is", { lastGood: hoursAgo(80) }, "the last good backup is 3 d old"],
   ["none at all is", { lastGood: undefined }, "no good backup yet"],
-  ["one whose archive is gone is", { archiveThere: false }, "the last good archive is gone from the repository"],
+  [
+    "one whose archive is gone is",
+    { archiveThere: false },
+    "the last good archive is gone from the repository",
+  ],
   ["always means always", { policy: "always" }, "pulled on every up"],
   ["never means never", { policy: "never", lastGood: undefined }, undefined],
   ["BORGPULL_PULL=never goes before all", { request: "never", policy: "always" }, undefined],
@@ -26,7 +30,8 @@ const cases: readonly (readonly [name: string, change: Partial<DueFacts>, reason
   ["BORGPULL_PULL names jobs", { request: "db1, web1" }, "asked for by BORGPULL_PULL"],
   ["a job it does not name is left alone", { request: "db1", lastGood: undefined }, undefined],
 ];
-for (const [name, change, reason] of cases) test(name, () => assert.equal(due({ ...facts, ...change }), reason));
+for (const [name, change, reason] of cases)
+  test(name, () => assert.equal(due({ ...facts, ...change }), reason));
 
 test("an age is told in the unit that a person would use", () => {
   assert.deepEqual([90, 600, 7300, 200_000].map(describeAge), ["90 s", "10 min", "2 h", "2 d"]);

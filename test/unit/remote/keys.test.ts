@@ -4,7 +4,15 @@ import fc from "fast-check";
 import { keyPlaces, parseKeyLine, renderKeyLine } from "../../../remote/facts/keys.ts";
 
 const blob = "AAAAC3NzaC1lZDI1NTE5AAAAIGZ4dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q";
-const name = fc.constantFrom("restrict", "port-forwarding", "from", "permitopen", "expiry-time", "command", "environment");
+const name = fc.constantFrom(
+  "restrict",
+  "port-forwarding",
+  "from",
+  "permitopen",
+  "expiry-time",
+  "command",
+  "environment",
+);
 const value = fc
   .string({ unit: fc.constantFrom(..."abc \"',=\\/:*#$".split("")), minLength: 1 })
   .filter((text) => !/\\("|$)/.test(text));
@@ -13,10 +21,16 @@ test("a line that was written is read back as it was", () => {
   fc.assert(
     fc.property(
       fc.dictionary(name, fc.option(value, { nil: "" })),
-      fc.string({ unit: fc.constantFrom(..."abc=/.- ".split("")) }).map((text) => text.trim().replace(/ +/g, " ")),
+      fc
+        .string({ unit: fc.constantFrom(..."abc=/.- ".split("")) })
+        .map((text) => text.trim().replace(/ +/g, " ")),
       (options, comment) => {
         const key = `ssh-ed25519 ${blob}`;
-        assert.deepEqual(parseKeyLine(renderKeyLine({ options, key, comment })), { options: { ...options }, key, comment });
+        assert.deepEqual(parseKeyLine(renderKeyLine({ options, key, comment })), {
+          options: { ...options },
+          key,
+          comment,
+        });
       },
     ),
   );
@@ -33,7 +47,8 @@ test("a line without options, a comment and a broken line", () => {
 });
 
 test("a value that sshd could not read back is refused", () => {
-  const line = (text: string) => renderKeyLine({ options: { command: text }, key: `ssh-ed25519 ${blob}`, comment: "" });
+  const line = (text: string) =>
+    renderKeyLine({ options: { command: text }, key: `ssh-ed25519 ${blob}`, comment: "" });
   assert.throws(() => line("a\nb"));
   assert.throws(() => line('a\\"b'));
 });
@@ -47,5 +62,8 @@ test("the places of a key are read with file and line number", () => {
 
 test("restrict stands first, whatever the order of the options: it takes away what was given before it", () => {
   const options = { "port-forwarding": "", restrict: "", command: "borgctl web1" };
-  assert.match(renderKeyLine({ options, key: `ssh-ed25519 ${blob}`, comment: "" }), /^restrict,port-forwarding,command=/);
+  assert.match(
+    renderKeyLine({ options, key: `ssh-ed25519 ${blob}`, comment: "" }),
+    /^restrict,port-forwarding,command=/,
+  );
 });

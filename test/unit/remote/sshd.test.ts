@@ -20,7 +20,10 @@ test("a keyword on several lines has all its values", () => {
 });
 
 test("what sshd says when it refuses its configuration is not read as settings", () => {
-  assert.equal(parseSshdT("/etc/ssh/sshd_config.d/60.conf: line 3: Bad configuration option: Foo\nfailed 255\n"), undefined);
+  assert.equal(
+    parseSshdT("/etc/ssh/sshd_config.d/60.conf: line 3: Bad configuration option: Foo\nfailed 255\n"),
+    undefined,
+  );
 });
 
 test("a setting that holds keeps its wanted spelling, one that does not shows sshd's", () => {

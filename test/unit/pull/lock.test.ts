@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { test } from "node:test";
+import { JobBusyError, lockJob } from "../../../pull/lock.ts";
+
+const file = () => path.join(fs.mkdtempSync(path.join(os.tmpdir(), "lock-")), "locks/web1.db");
+
+test("a job is locked once, until it is let go", () => {
+  const at = file();
+  {
+    using _ = lockJob(at, "web1");
+    assert.throws(
+      () => lockJob(at, "web1"),
+      (error) => error instanceof JobBusyError && error.problem.includes(`process ${process.pid}`),
+    );
+  }
+  lockJob(at, "web1")[Symbol.dispose]();
+});
+
+test("the lock of a process that was killed is free at once, whatever children it had", async () => {
+  const at = file();
+  const program = `
+    const { lockJob } = await import(${JSON.stringify(new URL("../../../pull/lock.ts", import.meta.url).href)});
+    lockJob(${JSON.stringify(at)}, "web1");
+    const child = (await import("node:child_process")).spawn("sleep", ["60"], { stdio: "ignore" });
+    console.log(child.pid);
+    setInterval(() => {}, 1000);`;
+  const holder = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [output] = (await once(holder.stdout, "data")) as [Buffer];
+  try {
+    assert.throws(() => lockJob(at, "web1"), new RegExp(`process ${holder.pid}`));
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    lockJob(at, "web1")[Symbol.dispose]();
+  } finally {
+    process.kill(Number(output.toString()));
+  }
+});
