@@ -22,7 +22,7 @@ export interface JobSettings {
   readonly staleAfterSeconds: number;
   readonly pull: "stale" | "always" | "never";
   readonly limits: JobFile["limits"];
-  /** Options of the key line. "localhost:1" refuses every TCP port, and leaves the unix socket (facts/ssh.md 3.2). */
+  /** Options of the key line. "localhost:1" refuses every TCP port, and leaves the unix socket (sshd: channels.c, remote_open_match). */
   readonly keyOptions: Readonly<Record<string, string>>;
 }
 

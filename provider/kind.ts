@@ -31,6 +31,8 @@ export interface Kind<Inputs, State extends object> {
   readonly computed: readonly (keyof State & string)[];
   /** Computed values that an update changes: unknown while one is previewed. */
   readonly changing?: readonly (keyof State & string)[];
+  /** What it promises besides its inputs, such as "loaded": shown as wanted value where the live one differs. */
+  readonly promises?: Partial<State>;
   /** What a create would compute and is known without doing it: shown by a preview. */
   foresee?(desired: Inputs): Partial<State>;
   id(inputs: Inputs): string;

@@ -53,7 +53,11 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
   const plain = <T>(values: Values) => reveal(values) as unknown as T;
   const outputs = (state: object, news: Values) =>
     sealOutputs(JSON.parse(JSON.stringify(state)) as Values, reveal(news) as Values, secretNames(news));
-  const computed = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, unknown]));
+  const promised = (kind.promises ?? {}) as Values;
+  const computed = (names: readonly string[]) => ({
+    ...Object.fromEntries(names.map((name) => [name, unknown])),
+    ...promised,
+  });
   const rehearse = async (news: Values, context: Context) => {
     if (!kind.rehearse || holdsUnknown(news)) return;
     await kind.rehearse(plain<Inputs>(news), context).catch((error) => context.warn(describe(error)));
@@ -70,7 +74,7 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     check: (news) => {
       const given = reveal(news) as Values;
       const failures = problems(kind.inputs, given);
-      return { inputs: sealInputs(given, secretNames(news)), failures };
+      return { inputs: { ...sealInputs(given, secretNames(news)), ...promised }, failures };
     },
     diff: (oldOutputs, news) => kind.diff(plain<State>(oldOutputs), plain<Inputs>(news)),
     create: async (news, preview, context) => {

@@ -43,7 +43,7 @@ async function run({ name, argv: [file, ...args] }: Stage): Promise<boolean> {
 const only = process.argv.slice(2);
 const stages: Stage[] = [
   { name: "types", argv: [bin("tsc"), "-p", "."] },
-  { name: "format and lint", argv: [bin("biome"), "ci", "--error-on-warnings"] },
+  { name: "format and lint", argv: [bin("biome"), "check", "--error-on-warnings", "--colors=off"] },
   await tests("unit", 2),
   await tests("component", 2),
 ];

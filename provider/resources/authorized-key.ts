@@ -119,6 +119,7 @@ async function prove(
 export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
   inputs: authorizedKeyInputs,
   computed: ["line", "strays", "elsewhere"],
+  promises: { strays: [], elsewhere: [] },
   changing: ["line"],
   id: ({ path, comment }) => `${path}#${comment}`,
   diff: (live, desired) => {

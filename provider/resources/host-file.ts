@@ -66,6 +66,7 @@ export const hostFile: Kind<HostFileInputs, HostFileState> = {
     },
   ),
   computed: ["type", "activated"],
+  promises: { type: "file", activated: true },
   id: ({ path }) => path,
   diff: (now, desired) => ({
     ...compareConnection(now, desired),
@@ -96,7 +97,7 @@ export const hostFile: Kind<HostFileInputs, HostFileState> = {
       host.fact(fileState(inputs.path)),
       inputs.folder ? host.fact(folderState(inputs.folder.path)) : undefined,
     ]);
-    return file.kind === "absent" ? undefined : live({ ...known, ...inputs }, file, folder);
+    return file.kind === "absent" ? undefined : live({ ...known, ...inputs, activated: known.activated }, file, folder);
   },
   update: (_now, desired, context) => ensure(desired, context, true),
   remove: async (_known, inputs, context) => {

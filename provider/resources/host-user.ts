@@ -39,6 +39,7 @@ async function ensure(desired: HostUserInputs, context: Context): Promise<HostUs
 export const hostUser: Kind<HostUserInputs, HostUserState> = {
   inputs: hostUserInputs,
   computed: ["password", "groups"],
+  promises: { password: "*", groups: [] },
   id: ({ name }) => name,
   diff: (live, desired) => ({
     ...compareConnection(live, desired),

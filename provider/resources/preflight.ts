@@ -21,7 +21,7 @@ const atLeast = (version: string, major: number, minor: number): boolean => {
   return a > major || (a === major && b >= minor);
 };
 
-/** What a host lacks for pulls with this privilege; empty when nothing. Supported is what DESIGN.md names, told by capability. */
+/** What a host lacks for pulls with this privilege; empty when nothing. Told by capability, not by the name of a distribution. */
 export function missing(found: Capabilities, privilege: PreflightInputs["privilege"]): string[] {
   const needsSudo = privilege !== "user";
   const checks: readonly (readonly [ok: boolean, sentence: string])[] = [
@@ -96,6 +96,7 @@ const someMissing = (state: PreflightState): Diff =>
 export const preflight: Kind<PreflightInputs, PreflightState> = {
   inputs: preflightInputs,
   computed: ["os", "openssh", "borg", "relay", "missing"],
+  promises: { missing: [] },
   changing: ["missing"],
   id: ({ dropIn }) => dropIn.user,
   diff: (live, desired) => ({

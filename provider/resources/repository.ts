@@ -121,6 +121,7 @@ async function modeOf(file: string): Promise<string> {
 export const repository: Kind<RepositoryInputs, RepositoryState> = {
   inputs: repositoryInputs,
   computed: ["repositoryId", "passphraseMode"],
+  promises: { passphraseMode: "0600" },
   id: ({ job }) => job,
   diff: (live, desired) =>
     compare(

@@ -32,6 +32,7 @@ async function ensure(desired: SshIdentityInputs, recorded: boolean): Promise<Ss
 export const sshIdentity: Kind<SshIdentityInputs, SshIdentityState> = {
   inputs: sshIdentityInputs,
   computed: ["publicKey", "fingerprint", "mode"],
+  promises: { mode: "0600" },
   id: ({ path }) => path,
   diff: (live, desired) => compare(live, { ...desired, mode: "0600" }, ["mode", "home", "owner"], ["path"]),
   create: (desired) => ensure(desired, false),

@@ -155,6 +155,7 @@ async function readState(
 export const sshdDropIn: Kind<SshdDropInInputs, SshdDropInState> = {
   inputs: sshdDropInInputs,
   computed: ["mode", "loaded"],
+  promises: { mode: "0644", loaded: true },
   id: ({ path }) => path,
   diff: (live, desired) => ({
     ...compareConnection(live, desired),

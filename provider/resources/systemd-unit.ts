@@ -68,6 +68,7 @@ export const systemdUnit: Kind<SystemdUnitInputs, SystemdUnitState> = {
     },
   ),
   computed: ["loaded"],
+  promises: { loaded: true },
   id: ({ manager, name }) => `${manager}/${name}`,
   diff: (live, desired) => ({
     ...compareConnection(live, desired),

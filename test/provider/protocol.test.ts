@@ -53,7 +53,7 @@ test("an input not known yet is not held against it", async () => {
 
 test("a preview of a create touches nothing and leaves what is computed unknown", async () => {
   const { outputs } = await provider.create(type, file(), true);
-  assert.equal(outputs.activated, unknown);
+  assert.equal(outputs.content, "x\n");
   await assert.rejects(fs.stat(file().path), { code: "ENOENT" });
   const key = { home, owner, path: `${folder}/key`, comment: "x" };
   assert.equal((await provider.create("borgpull:index:SshIdentity", key, true)).outputs.publicKey, unknown);
@@ -61,12 +61,13 @@ test("a preview of a create touches nothing and leaves what is computed unknown"
 });
 
 test("a preview of an update with an unknown input leaves what is computed unknown, and one without keeps it", async () => {
-  const { outputs } = await provider.create(type, file());
-  const known = await provider.update(type, "x", outputs, { ...file(), content: "y\n" }, true);
-  assert.equal(known.outputs.activated, true);
-  const open = await provider.update(type, "x", outputs, { ...file(), content: unknown }, true);
-  assert.equal(open.outputs.activated, unknown);
-  assert.equal(await fs.readFile(file().path, "utf8"), "x\n");
+  const identity = { home, owner, path: `${folder}/key`, comment: `borgpull ${owner} x` };
+  const type = "borgpull:index:SshIdentity";
+  const { outputs } = await provider.create(type, identity);
+  const known = await provider.update(type, "x", outputs, { ...identity, owner: "a/b" }, true);
+  assert.equal(known.outputs.publicKey, outputs.publicKey);
+  const open = await provider.update(type, "x", outputs, { ...identity, comment: unknown }, true);
+  assert.equal(open.outputs.publicKey, unknown);
 });
 
 test("a secret input stays a secret, in the answer to check and in the state", async () => {
@@ -108,4 +109,10 @@ test("when its parent is gone the plugin ends by itself", { timeout: 30_000 }, a
   // A zombie that nobody reaps still has a pid, but no command line.
   const alive = () => fs.readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
   while ((await alive()) !== "") await wait(50);
+});
+
+test("what a kind promises is among its inputs, so that a difference shows the wanted value", async () => {
+  assert.equal((await provider.check(type, file())).inputs.activated, true);
+  const { inputs } = await provider.check("borgpull:index:SshIdentity", { home, owner, path: "/x", comment: "y" });
+  assert.equal(inputs.mode, "0600");
 });

@@ -1,0 +1,166 @@
+/** Several hosts in one stack: what one of them has done to it, the others do not feel, and one `up` mends it. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { vpsPaths } from "../../schema/paths.ts";
+import { openProgram, type Program } from "./program.ts";
+
+const skip = process.getuid?.() !== 0 && "boots hosts, which needs root: run it with sudo";
+const names = ["web1", "db1", "app1"] as const;
+const noPull = { env: { BORGPULL_PULL: "never" } };
+const paths = vpsPaths("borgpull");
+
+describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
+  let program: Program;
+
+  before(async () => {
+    program = await openProgram([
+      { name: "web1", base: "debian12", login: "root" },
+      { name: "db1", base: "debian13", login: "root" },
+      { name: "app1", base: "debian12", login: "admin" },
+    ]);
+  });
+  after(() => program?.[Symbol.asyncDispose]());
+
+  const configure = (exclude: string, extra: Readonly<Record<string, Record<string, unknown>>> = {}) =>
+    program.configure(
+      Object.fromEntries(
+        names.map((name) => [name, program.entry(name, { exclude: [exclude], ...extra[name] })]),
+      ),
+    );
+  /** What the host leaves out of its backup by now; "" before it is made ready. */
+  const excluded = (name: string) =>
+    program.host(name).run(`sed -n 's/^- //p' ${paths.jobs}/${name}.patterns 2>/dev/null || true`);
+
+  it("refuses an administrator without sudo in one sentence, and changes nothing on that host", async () => {
+    const app1 = program.host("app1");
+    const tree = () => app1.run("find /etc /usr/local /var/lib -xdev -printf '%p %y %m %U %T@\\n' | sort");
+    await app1.run("mv /etc/sudoers.d/admin /root/sudoers");
+    const found = await tree();
+    await program.configure({ app1: program.entry("app1") });
+    const { code, out } = await program.up(noPull);
+    const left = await tree();
+    await app1.run("mv /root/sudoers /etc/sudoers.d/admin");
+    assert.equal(left, found);
+    assert.notEqual(code, 0);
+    assert.match(
+      out,
+      /admin may not run commands as root without a password .* Log in as root, or give admin a line such as "admin ALL=\(ALL\) NOPASSWD: ALL" with visudo\./,
+    );
+    assert.equal(diagnostics(out).match(/may not run commands as root/g)?.length, 1);
+    assert.doesNotMatch(out, /\n\s+at /, "no stack trace");
+  });
+
+  it("has every host but the one that is down done, and says which by sentence and exit code", async () => {
+    await program.host("web1").stop();
+    await configure("one");
+    const { code, out } = await program.up(noPull);
+    assert.notEqual(code, 0);
+    assert.match(out, new RegExp(`${program.host("web1").address} cannot be reached`));
+    await program.host("web1").start();
+    assert.equal(await excluded("db1"), "fm:one\n");
+    assert.equal(await excluded("app1"), "fm:one\n");
+    assert.equal(await excluded("web1"), "");
+  });
+
+  it("is whole after one `up` when the host is back, with backups of all, one through sudo and without root's login", async () => {
+    assert.match(await program.host("app1").run("sshd -T"), /^permitrootlogin no$/m);
+    const { code, out } = await program.up();
+    assert.equal(code, 0, out);
+    assert.equal(await excluded("web1"), "fm:one\n");
+    for (const name of names) assert.match(out, new RegExp(`archive *: "${name}-\\d{8}t`));
+    assert.equal(await program.clean(), 0);
+  });
+
+  it("shows a dead host as it was last known, with a warning, and does not call that clean", async () => {
+    await program.host("web1").stop();
+    const { code, out } = await program.preview(noPull);
+    assert.equal(code, 0, out);
+    assert.match(out, new RegExp(`warning: .*${program.host("web1").address} cannot be reached`));
+    assert.doesNotMatch(out, /^ *[-+]+ *borgpull:/m, "nothing is to be made or deleted");
+    assert.equal(await program.clean(), 7);
+    await program.host("web1").start();
+    assert.equal(await program.clean(), 0);
+  });
+
+  it("has the others done while a reinstalled host is refused, until the config has its new key", async () => {
+    const old = program.entry("web1").hostKey;
+    await program.host("web1").reinstall();
+    await configure("two", { web1: { hostKey: old } });
+    const refused = await program.up(noPull);
+    assert.notEqual(refused.code, 0);
+    assert.match(
+      refused.out,
+      new RegExp(`${program.host("web1").address} shows a host key that is not the pinned one`),
+    );
+    assert.equal(await excluded("db1"), "fm:two\n");
+    assert.equal(await excluded("app1"), "fm:two\n");
+    assert.equal(await excluded("web1"), "");
+
+    await configure("two");
+    const { code, out } = await program.up({ env: { BORGPULL_PULL: "web1" } });
+    assert.equal(code, 0, out);
+    assert.equal(await excluded("web1"), "fm:two\n");
+    assert.match(out, /archive *: "web1-/);
+    assert.equal(await program.clean(), 0);
+  });
+
+  it("has the others done while a host has moved away, until the config has its new address", async () => {
+    const web1 = program.host("web1");
+    const moved = web1.address.replace(/\d+$/, "77");
+    const move = (from: string, to: string) =>
+      web1.run(`ip address add ${to}/24 dev eth0 && ip address del ${from}/24 dev eth0`);
+    await move(web1.address, moved);
+    await configure("three");
+    const lost = await program.up(noPull);
+    assert.notEqual(lost.code, 0);
+    assert.match(lost.out, new RegExp(`${web1.address} cannot be reached`));
+    assert.equal(await excluded("db1"), "fm:three\n");
+    assert.equal(await excluded("web1"), "fm:two\n");
+
+    await configure("three", { web1: { address: moved } });
+    const { code, out } = await program.up({ env: { BORGPULL_PULL: "web1" } });
+    assert.equal(code, 0, out);
+    assert.equal(await excluded("web1"), "fm:three\n");
+    assert.equal(await program.clean(), 0);
+    await move(moved, web1.address);
+    await configure("three");
+    assert.equal((await program.up(noPull)).code, 0);
+    assert.equal(await program.clean(), 0);
+  });
+
+  it("is not destroyed past a host that cannot be reached: that is named, with what would be left there", async () => {
+    await program.host("web1").stop();
+    const { code, out } = await program.destroy();
+    assert.notEqual(code, 0);
+    assert.match(
+      out,
+      new RegExp(
+        `${program.host("web1").address} cannot be reached.*BORGPULL_UNREACHABLE=forget leaves behind: .*${paths.authorizedKeys}`,
+      ),
+    );
+    for (const name of ["db1", "app1"]) {
+      assert.equal(await program.host(name).run("getent passwd borgpull || true"), "");
+    }
+  });
+
+  it("is destroyed when that host is to be forgotten, and lists what is left on it", async () => {
+    const { code, out } = await program.destroy({ env: { BORGPULL_UNREACHABLE: "forget" } });
+    assert.equal(code, 0, out);
+    const { deployment } = JSON.parse(await program.exportState()) as {
+      deployment: { resources?: readonly unknown[] };
+    };
+    assert.deepEqual(deployment.resources ?? [], []);
+
+    const web1 = program.host("web1");
+    await web1.start();
+    const left = await web1.run(
+      "find /etc /usr/local /var/lib -xdev -type f | grep borgpull | grep -v ^/var/lib/borgpull/",
+    );
+    assert.match(left, /60-borgpull\.conf/);
+    for (const file of left.trim().split("\n")) assert.ok(out.includes(file), `${file} is not listed:\n${out}`);
+    assert.match(out, /Left behind: the account borgpull and \/var\/lib\/borgpull/);
+  });
+});
+
+/** The part of Pulumi's output that gathers each resource's messages; above it they pass by as they come. */
+const diagnostics = (out: string): string => out.slice(out.indexOf("Diagnostics:"));
