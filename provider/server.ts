@@ -167,23 +167,37 @@ export async function serve(options: ServerOptions): Promise<Server> {
     },
   };
   const server = new grpc.Server({ "grpc.max_receive_message_length": 400 << 20 });
-  server.addService(service.ResourceProviderService, unaryAll(handlers));
+  const underWay = new Set<Promise<void>>();
+  server.addService(service.ResourceProviderService, unaryAll(handlers, underWay));
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
     ),
   );
-  return { port, close: () => new Promise((done) => server.tryShutdown(() => done())) };
+  return {
+    port,
+    close: async () => {
+      // Not tryShutdown: it now and then waits for a connection that the engine has closed already.
+      await Promise.all(underWay);
+      server.forceShutdown();
+    },
+  };
 }
 
-function unaryAll(handlers: Readonly<Record<string, (request: Message) => Promise<Message>>>) {
+function unaryAll(
+  handlers: Readonly<Record<string, (request: Message) => Promise<Message>>>,
+  underWay: Set<Promise<void>>,
+) {
   const unary =
     (handler: (request: Message) => Promise<Message>): grpc.handleUnaryCall<Message, Message> =>
     (call, callback) => {
-      handler(call.request).then(
-        (answer) => callback(null, answer),
-        (error) => callback(statusOf(error)),
-      );
+      const answered = handler(call.request)
+        .then(
+          (answer) => callback(null, answer),
+          (error) => callback(statusOf(error)),
+        )
+        .finally(() => underWay.delete(answered));
+      underWay.add(answered);
     };
   return Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, unary(handler)]));
 }

@@ -75,10 +75,10 @@ for (const base of ["debian12", "debian13"] as const) {
 }
 
 test("progress comes while a pull runs, with the share of what the last one read", async () => {
-  await web1.run("head -c 50M /dev/urandom > /srv/big");
-  await settings(web1, "web1", { roots: ["/srv"] });
+  await web1.run("for i in 1 2 3 4 5 6 7 8; do head -c 1M /dev/urandom > /srv/big.$i; done");
+  await settings(web1, "web1", { roots: ["/srv"], conf: { compression: "lzma,9" } });
   await runJob(web1Job);
-  await web1.run("head -c 50M /dev/urandom > /srv/big");
+  await web1.run("for i in 1 2 3 4 5 6 7 8; do head -c 1M /dev/urandom > /srv/big.$i; done");
   const shares: (number | undefined)[] = [];
   await runJob(web1Job, { onProgress: ({ share }) => shares.push(share) });
   assert.ok(

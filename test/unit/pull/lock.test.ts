@@ -7,7 +7,10 @@ import * as path from "node:path";
 import { test } from "node:test";
 import { JobBusyError, lockJob } from "../../../pull/lock.ts";
 
-const file = () => path.join(fs.mkdtempSync(path.join(os.tmpdir(), "lock-")), "locks/web1.db");
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), "lock-"));
+test.after(() => fs.rmSync(dir, { recursive: true }));
+
+const file = () => path.join(fs.mkdtempSync(path.join(dir, "one-")), "locks/web1.db");
 
 test("a job is locked once, until it is let go", () => {
   const at = file();
