@@ -10,3 +10,16 @@ export function forPeople<T>(work: () => T): T {
     throw error;
   }
 }
+
+/**
+ * Keeps the SDK from reporting a failed resource a second time, as an unhandled exception with its stack: under
+ * PULUMI_CONTINUE_ON_ERROR each output of such a resource rejects (SDK 3.259, runtime/resource.ts), and the engine has told why.
+ */
+export function leaveFailuresToTheEngine(): void {
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", (error, promise) => {
+    if (error instanceof Error && /^resource \S+ \[\S+\] failed to register$/.test(error.message)) return;
+    for (const listener of others) listener(error, promise);
+  });
+}

@@ -144,7 +144,8 @@ export class PullJob extends pulumi.ComponentResource {
         path: paths.authorizedKeys,
         publicKey: identity.publicKey,
         options: settings.keyOptions,
-        command: `${paths.borgctl} ${name}`,
+        // without exec the login shell stays beside borgctl, with the passphrase in its environment
+        command: `exec ${paths.borgctl} ${name}`,
         comment: `${name}: ${mark}`,
         proof: {
           home: home.home,

@@ -44,7 +44,7 @@ export function jobSettings(options: JobOptions): JobSettings {
     limits: {
       totalSeconds: seconds(limits?.total ?? "24h"),
       stallSeconds: seconds(limits?.stall ?? "15m"),
-      lockWaitSeconds: seconds(limits?.lockWait ?? "10m"),
+      lockWaitSeconds: seconds(limits?.lockWait ?? "1m"),
     },
     keyOptions: keyOptions(options),
   };

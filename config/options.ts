@@ -151,7 +151,7 @@ export interface JobDefaults {
         readonly stall?: string | undefined;
         /**
          * How long borg waits for the repository's lock.
-         * @default "10m"
+         * @default "1m"
          */
         readonly lockWait?: string | undefined;
       }

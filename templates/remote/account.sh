@@ -19,12 +19,14 @@ ensure)
 remove)
     run=$4
     # A pull still running ends here, and whatever it left: the account must not be in use.
+    # logind keeps a manager for an account that has just been logged in.
+    loginctl terminate-user "$name" 2>/dev/null || true
     pkill -TERM -u "$name" || true
     for _ in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$name" >/dev/null || break; sleep 0.3; done
     pkill -KILL -u "$name" || true
     getent passwd "$name" >/dev/null && userdel -- "$name"
     getent group "$name" >/dev/null && groupdel -- "$name"
-    rm -rf --one-file-system -- "$folder" "$run"
+    rm -rf --one-file-system -- "$folder" "$run" "/var/cache/$name"
     rm -f -- "$run.lock"
     ;;
 esac

@@ -57,7 +57,7 @@ suite("the program", () => {
     const project = readYaml(path.join(root, "Pulumi.yaml"));
     assert.partialDeepStrictEqual(project, {
       name: "borgpull",
-      main: "index.ts",
+      main: "tools/program.mjs",
       runtime: { name: "nodejs", options: { typescript: false } },
       plugins: { providers: [{ name: "borgpull", path: "./provider" }] },
     });

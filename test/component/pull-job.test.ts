@@ -99,7 +99,7 @@ suite("a PullJob", () => {
       from: "192.0.2.7,*.example.net",
       "expiry-time": "20351231",
     });
-    assert.equal(inputs.command, "/usr/local/lib/borgpull/borgctl web1");
+    assert.equal(inputs.command, "exec /usr/local/lib/borgpull/borgctl web1");
     assert.equal(inputs.publicKey, "ssh-ed25519 AAAAKEYx");
     assert.equal(ownerOf(inputs.comment), "borgpull/test");
     assert.deepEqual(inputs.proof, {
@@ -158,7 +158,7 @@ suite("a PullJob", () => {
       passphraseFile: homePaths().passphrase("web1"),
       keep: { daily: 7 },
       staleAfterSeconds: 172_800,
-      limits: { totalSeconds: 86_400, stallSeconds: 900, lockWaitSeconds: 600 },
+      limits: { totalSeconds: 86_400, stallSeconds: 900, lockWaitSeconds: 60 },
     });
     assert.deepEqual(one(declared, "web1-pull").inputs, {
       home: "machine/0",
@@ -197,7 +197,7 @@ suite("a PullJob", () => {
     const { publicKey, proof, command } = one(declared, "web1-key").inputs;
     assert.equal(publicKey, pulumi.runtime.unknownValue);
     assert.equal(proof.home, pulumi.runtime.unknownValue);
-    assert.equal(command, "/usr/local/lib/borgpull/borgctl web1");
+    assert.equal(command, "exec /usr/local/lib/borgpull/borgctl web1");
     assert.ok(one(declared, "web1-timer"));
   });
 

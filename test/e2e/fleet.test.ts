@@ -29,7 +29,7 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
     );
   /** What the host leaves out of its backup by now; "" before it is made ready. */
   const excluded = (name: string) =>
-    program.host(name).run(`sed -n 's/^- //p' ${paths.jobs}/${name}.patterns 2>/dev/null || true`);
+    program.host(name).run(`sed -n 's/^! //p' ${paths.jobs}/${name}.patterns 2>/dev/null || true`);
 
   it("refuses an administrator without sudo in one sentence, and changes nothing on that host", async () => {
     const app1 = program.host("app1");

@@ -8,7 +8,7 @@ import { openLedger } from "../../pull/ledger.ts";
 import { lockJob } from "../../pull/lock.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { processesOf } from "./processes.ts";
-import { openProgram, type Program } from "./program.ts";
+import { type Ended, openProgram, type Program } from "./program.ts";
 import { waitFor } from "./pull-fixture.ts";
 
 let program: Program;
@@ -41,8 +41,6 @@ after(async () => {
 
 const home = () => homePaths({ ...program.stack.env });
 const repository = (name: string) => path.join(program.stack.repositories, name);
-const T0 = performance.now();
-const mark = (t: string) => console.log(((performance.now() - T0) / 1000).toFixed(1), t);
 const fill = () => each((name) => program.host(name).run("head -c 150M /dev/urandom > /srv/big"));
 const empty = () => each((name) => program.host(name).run("rm -f /srv/big"));
 
@@ -57,14 +55,12 @@ async function inTheMiddle(begin: () => ChildProcess): Promise<ChildProcess> {
       .filter((entry) => entry.isFile())
       .reduce((sum, entry) => sum + fs.statSync(path.join(entry.parentPath, entry.name)).size, 0);
   const sizes = new Map(names.map((name) => [name, size(name)]));
-  mark("filled");
   const child = begin();
   await waitFor(
     "data of every pull",
     () => names.every((name) => size(name) > (sizes.get(name) ?? 0) + 2_000_000),
     90,
   );
-  mark("middle");
   assert.equal(child.exitCode, null);
   assert.ok(processesOf(program.stack.folder).length > 3, "the search finds what runs");
   for (const left of await each((name) => leftOnHost(name))) assert.notEqual(left, "");
@@ -103,7 +99,6 @@ async function nothingRemains(): Promise<void> {
     },
     60,
   ).catch((error: Error) => assert.deepEqual(left, [], error.message));
-  mark("nothing");
   for (const name of names) lockJob(home().lock(name), name)[Symbol.dispose]();
 }
 
@@ -117,7 +112,6 @@ async function nextRunSucceeds(): Promise<void> {
     assert.equal(last, "good", out);
     assert.match(`${interrupted}`, /^(failed|abandoned)$/);
   }
-  assert.equal(await program.clean(), 0);
 }
 
 test("Ctrl-C at the terminal in the middle of two pulls leaves nothing on either side, and the next run succeeds", async () => {
@@ -169,15 +163,19 @@ test("kill -9 of the engine, the same; the engine's own lock is undone with pulu
 });
 
 test("kill -9 of the provider, the same", async () => {
-  const engine = program.begin(["up", "--yes", "--skip-preview"], all);
-  await inTheMiddle(() => engine.child);
-  const provider = processesOf(program.stack.folder).filter(({ command }) =>
+  let ended: Promise<Ended> | undefined;
+  await inTheMiddle(() => {
+    const engine = program.begin(["up", "--yes", "--skip-preview"], all);
+    ended = engine.ended;
+    return engine.child;
+  });
+  // The engine runs two of them: one for what it refreshes, one for what the program declares.
+  const providers = processesOf(program.stack.folder).filter(({ command }) =>
     /provider\/main\.ts 127/.test(command),
   );
-  assert.equal(provider.length, 1, provider.map(({ command }) => command).join("\n"));
-  process.kill(provider[0]?.pid as number, "SIGKILL");
-  const { code, out } = await engine.ended;
-  assert.notEqual(code, 0, out);
+  assert.ok(providers.length > 0);
+  for (const { pid } of providers) process.kill(pid, "SIGKILL");
+  assert.notEqual((await ended)?.code, 0);
   await nothingRemains();
   await nextRunSucceeds();
 });

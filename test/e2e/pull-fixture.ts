@@ -87,7 +87,7 @@ export async function furnishVps(
     host,
     paths.tmpfiles,
     "644",
-    `d ${paths.run} 0700 ${instance} ${instance} -\nf ${paths.lock} 0644 root root -\n`,
+    `d ${paths.run} 0700 ${instance} ${instance} -\nf ${paths.lock} 0640 root ${instance} -\n`,
   );
   await put(host, paths.sudoers, "440", `${instance} ALL=(root) NOPASSWD: ${paths.helper}\n`);
   await put(host, paths.dropIn, "644", dropIn(instance));

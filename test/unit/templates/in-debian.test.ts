@@ -86,7 +86,7 @@ y'`,
 stat -c '%U:%G %a %F' ${paths.run} ${paths.lock}`;
       assert.equal(
         await inDebian(base, script),
-        "office:office 700 directory\nroot:root 644 regular empty file\n",
+        "office:office 700 directory\nroot:office 640 regular empty file\n",
       );
     });
   });
