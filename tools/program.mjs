@@ -6,4 +6,4 @@ if (!process.features.typescript) {
     `The node on PATH is ${process.version}, and borgpull needs 22.18 or newer. Run it as "npx pulumi ...", which uses the project's own.`,
   );
 }
-await import("../index.ts");
+export const { jobs } = await import("../index.ts");

@@ -1,0 +1,87 @@
+import type ssh2 from "ssh2";
+import { ReachError } from "../schema/errors.ts";
+import { endpoint, type Target } from "../schema/target.ts";
+
+/** What a finished command left. `code` is undefined when the connection or the command died without one. */
+export interface ExecResult {
+  readonly code: number | undefined;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+export interface ExecOptions {
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Ends the command's channel and throws; default 120. */
+  readonly timeoutSeconds?: number;
+}
+
+/** Runs one command on a session channel of an open connection. */
+export async function exec(
+  client: ssh2.Client,
+  closed: Promise<Error | undefined>,
+  login: Pick<Target, "host" | "port">,
+  command: string,
+  options: ExecOptions,
+): Promise<ExecResult> {
+  options.signal?.throwIfAborted();
+  const lost = (error: Error | undefined) =>
+    new ReachError(
+      "connection-lost",
+      `The connection to ${endpoint(login)} was lost${error ? `: ${error.message}` : ""}.`,
+      "Run it again.",
+      { cause: error },
+    );
+  const channel = await Promise.race([
+    new Promise<ssh2.ClientChannel>((resolve, reject) => {
+      try {
+        client.exec(command, options.env ? { env: { ...options.env } } : {}, (error, stream) =>
+          error ? reject(error) : resolve(stream),
+        );
+      } catch (error) {
+        reject(lost(error as Error)); // "Not connected" is thrown, not called back
+      }
+    }),
+    closed.then((error) => Promise.reject(lost(error))),
+  ]);
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  let code: number | undefined;
+  const done = Promise.withResolvers<ExecResult>();
+  channel.on("data", (data: Buffer) => stdout.push(data));
+  channel.stderr.on("data", (data: Buffer) => stderr.push(data));
+  channel.on("exit", (status: number | null) => {
+    code = status ?? undefined;
+  });
+  channel.on("error", () => {});
+  channel.on("close", () =>
+    done.resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) }),
+  );
+  void closed.then((error) => done.reject(lost(error)));
+  const stop = (error: Error) => {
+    done.reject(error);
+    channel.close();
+  };
+  const seconds = options.timeoutSeconds ?? 120;
+  const timer = setTimeout(
+    () =>
+      stop(
+        new ReachError(
+          "connection-lost",
+          `${endpoint(login)} did not answer within ${seconds} s.`,
+          "Run it again.",
+        ),
+      ),
+    seconds * 1000,
+  );
+  const abort = () => stop(options.signal?.reason as Error);
+  options.signal?.addEventListener("abort", abort, { once: true });
+  channel.end(options.stdin === undefined ? undefined : Buffer.from(options.stdin as Uint8Array));
+  try {
+    return await done.promise;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", abort);
+  }
+}

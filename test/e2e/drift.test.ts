@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { readJobFile } from "../../pull/job.ts";
+import { probe } from "../../pull/probe.ts";
+import { connect } from "../../remote/connect.ts";
+import { homePaths, vpsPaths } from "../../schema/paths.ts";
+import { planned } from "./plan.ts";
+import { openProgram, type Program } from "./program.ts";
+
+const paths = vpsPaths("borgpull");
+const never = { env: { BORGPULL_PULL: "never" } };
+let program: Program;
+
+before(async () => {
+  program = await openProgram([{ name: "web1", base: "debian12", login: "root" }]);
+  await program.configure({ web1: program.entry("web1") });
+  const { code, out } = await program.up(never);
+  assert.equal(code, 0, out);
+});
+after(() => program?.[Symbol.asyncDispose]());
+
+const run = (script: string) => program.host("web1").run(script);
+
+/** All that borgpull keeps on the host, and what sshd and sudo make of it. */
+const onHost = () =>
+  run(`
+    for file in ${Object.values(paths).join(" ")} ${paths.libexec}/* ${paths.jobs}/*; do
+        [ -e "$file" ] || { echo "$file absent"; continue; }
+        stat -c '%n %A %U:%G' "$file"
+        [ ! -f "$file" ] || sha256sum "$file"
+    done
+    getent passwd borgpull; getent shadow borgpull | cut -d: -f2; id borgpull
+    sshd -T -C user=borgpull,host=localhost,addr=127.0.0.1
+    sudo -n -l -U borgpull | grep NOPASSWD`);
+
+const pullKey = () => readJobFile(homePaths(program.stack.env).jobFile("web1")).pull;
+const publicKey = () =>
+  fs
+    .readFileSync(`${homePaths(program.stack.env).pullKey("web1")}.pub`, "utf8")
+    .split(" ")
+    .slice(0, 2)
+    .join(" ");
+
+/** What the pull key may do with a command of its own: "" when nothing. */
+async function withPullKey(command: string): Promise<string> {
+  await using connection = await connect(pullKey());
+  return (await connection.exec(command, { timeoutSeconds: 20 })).stdout.toString();
+}
+
+const canPull = async () => (await probe({ target: pullKey(), instance: "borgpull" })).ok;
+
+interface Damage {
+  /** Done by hand on the host; it must not fail. */
+  readonly script: () => string;
+  /** What the preview plans, line by line. */
+  readonly plan: () => readonly string[];
+  /** What is wrong as long as the damage stands: shows that the repair repairs something. */
+  readonly harm?: () => Promise<boolean>;
+}
+
+/** The damage shows in a plain preview as what it is and in its exit code, `up` mends it, and the next preview is clean. */
+async function isShownAndRepaired({ script, plan, harm }: Damage): Promise<void> {
+  const sound = await onHost();
+  await run(script());
+  if (harm) assert.ok(await harm(), "the damage does harm");
+  const preview = await program.preview({ ...never, args: ["--expect-no-changes"] });
+  assert.deepEqual(planned(preview.out), plan(), preview.out);
+  assert.equal(preview.code, 7);
+  const up = await program.up(never);
+  assert.equal(up.code, 0, up.out);
+  assert.match(up.out, /Resources:\n +[~+] 1 (updated|created)\n +\d+ unchanged\n/);
+  assert.equal(await onHost(), sound);
+  if (harm) assert.equal(await harm(), false, "the harm is gone");
+  assert.equal(await program.clean(), 0);
+}
+
+describe("by hand on a host", { timeout: 600_000 }, () => {
+  it("a line of the sshd drop-in", () =>
+    isShownAndRepaired({
+      script: () =>
+        `sed -i 's/AllowTcpForwarding remote/AllowTcpForwarding no/' ${paths.dropIn} && systemctl reload ssh`,
+      plan: () => [
+        "~ web1-sshd (update)",
+        "~ content:",
+        "- AllowTcpForwarding no",
+        "+ AllowTcpForwarding remote",
+        "~ settings: {",
+        '~ AllowTcpForwarding: "no" => "remote"',
+      ],
+      harm: async () => !(await canPull()),
+    }));
+
+  it("the mode of the sshd drop-in", () =>
+    isShownAndRepaired({
+      script: () => `chmod 666 ${paths.dropIn} && systemctl reload ssh`,
+      plan: () => ["~ web1-sshd (update)", '~ mode: "0666" => "0644"'],
+    }));
+
+  it("sshd not reloaded: the file is right, and sshd runs with another", () =>
+    isShownAndRepaired({
+      script: () => `
+        cp -p ${paths.dropIn} /root/sound
+        sed -i 's/AllowTcpForwarding remote/AllowTcpForwarding no/' ${paths.dropIn}
+        systemctl reload ssh
+        mv /root/sound ${paths.dropIn}`,
+      plan: () => ["~ web1-sshd (update)", "~ loaded: false => true"],
+      harm: async () => !(await canPull()),
+    }));
+
+  it("an option of the key line", () =>
+    isShownAndRepaired({
+      script: () => `sed -i 's/^restrict,/restrict,pty,/' ${paths.authorizedKeys}`,
+      plan: () => ["~ web1-key (update)", "~ options: {", '- pty: ""'],
+    }));
+
+  it("an option of the key line with another value", () =>
+    isShownAndRepaired({
+      script: () => `sed -i 's/permitopen="localhost:1"/permitopen="*:*"/' ${paths.authorizedKeys}`,
+      plan: () => ["~ web1-key (update)", "~ options: {", '~ permitopen: "*:*" => "localhost:1"'],
+    }));
+
+  it("the forced command of the key line", () =>
+    isShownAndRepaired({
+      script: () => `sed -i 's/command="[^"]*"/command="id -un"/' ${paths.authorizedKeys}`,
+      plan: () => ["~ web1-key (update)", `~ command: "id -un" => "${paths.borgctl} web1"`],
+      harm: async () => (await withPullKey("id -un")) !== "",
+    }));
+
+  it("a second copy of the key without options, ahead of ours in our file", () =>
+    isShownAndRepaired({
+      script: () => `sed -i '1i ${publicKey()} copied' ${paths.authorizedKeys}`,
+      plan: () => ["~ web1-key (update)", "~ strays: [", `- [0]: "1: ${publicKey()} copied"`],
+      harm: async () => (await withPullKey("id -un")) !== "",
+    }));
+
+  it("borgctl", () =>
+    isShownAndRepaired({
+      script: () => `printf '%s\\n' 'echo "by hand"' >> ${paths.borgctl}`,
+      plan: () => ["~ web1-borgctl (update)", "~ content:", '- echo "by hand"'],
+    }));
+
+  it("the sudoers file", () =>
+    isShownAndRepaired({
+      script: () => `echo 'borgpull ALL=(ALL) NOPASSWD: ALL' >> ${paths.sudoers}`,
+      plan: () => ["~ web1-sudoers (update)", "~ content:", "- borgpull ALL=(ALL) NOPASSWD: ALL"],
+      harm: async () => (await run("su -s /bin/sh borgpull -c 'sudo -n id -u' || true")).trim() === "0",
+    }));
+
+  it("the account's shell", () =>
+    isShownAndRepaired({
+      script: () => "usermod --shell /bin/bash borgpull",
+      plan: () => ["~ web1-account (update)", '~ shell: "/bin/bash" => "/bin/sh"'],
+    }));
+
+  it("the account in another group, and with a password", () =>
+    isShownAndRepaired({
+      script: () => "usermod --append --groups adm --password '' borgpull",
+      plan: () => ["~ web1-account (update)", "~ groups: [", '- [0]: "adm"', '~ password: "" => "*"'],
+    }));
+
+  it("the run folder's mode", () =>
+    isShownAndRepaired({
+      script: () => `chmod 755 ${paths.run}`,
+      plan: () => ["~ web1-tmpfiles (update)", "~ folder: {", '~ mode: "0755" => "0700"'],
+    }));
+
+  it("the run folder gone", () =>
+    isShownAndRepaired({
+      script: () => `rmdir ${paths.run}`,
+      plan: () => [
+        "~ web1-tmpfiles (update)",
+        "+ folder: {",
+        '+ group: "borgpull"',
+        '+ mode: "0700"',
+        `+ path: "${paths.run}"`,
+        '+ user: "borgpull"',
+      ],
+      harm: async () => !(await canPull()),
+    }));
+
+  for (const [name, file] of [
+    ["helper", paths.helper],
+    ["patterns", `${paths.jobs}/web1.patterns`],
+    ["sshd", `${paths.dropIn}`],
+    ["key", paths.authorizedKeys],
+  ] as const) {
+    it(`${file} deleted`, () =>
+      isShownAndRepaired({
+        script: () => `rm ${file}; systemctl reload ssh`,
+        plan: () => [`+ web1-${name} (create)`],
+        harm: async () => !(await canPull().catch(() => false)),
+      }));
+  }
+
+  it("a copy of the key in root's own file is named with its line, and is not ours to change", async () => {
+    const file = "/root/.ssh/authorized_keys";
+    await run(`echo '${publicKey()} copied' >> ${file}`);
+    const [line = "0"] = (await run(`grep -n copied ${file}`)).split(":");
+    const damaged = await run(`sha256sum ${file}`);
+
+    const preview = await program.preview({ ...never, args: ["--expect-no-changes"] });
+    const plan = ["~ web1-key (update)", "~ elsewhere: [", `- [0]: "${file}:${line}"`];
+    assert.deepEqual(planned(preview.out), plan, preview.out);
+    assert.equal(preview.code, 7);
+
+    const up = await program.up(never);
+    assert.notEqual(up.code, 0);
+    assert.match(up.out, new RegExp(`stands in ${file}:${line}.*not ours to change: remove that line`));
+    assert.equal(await run(`sha256sum ${file}`), damaged);
+    assert.equal(await program.clean(), 7, "it shows until somebody has removed it");
+
+    await run(`sed -i '/copied$/d' ${file}`);
+    assert.equal(await program.clean(), 0);
+  });
+});
