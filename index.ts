@@ -1,13 +1,13 @@
 /** The program of borgpull: the stack's config as machines and jobs. A program of one's own imports components/ instead. */
 import * as pulumi from "@pulumi/pulumi";
 import { declareHome } from "./components/home.ts";
-import { forPeople, leaveFailuresToTheEngine } from "./components/people.ts";
+import { forPeople, tellFailuresInASentence } from "./components/people.ts";
 import { PullJob } from "./components/pull-job.ts";
 import { Vps } from "./components/vps.ts";
 import { readStackConfig } from "./config/stack.ts";
 import { parseConfig } from "./config.ts";
 
-leaveFailuresToTheEngine();
+tellFailuresInASentence();
 const { hosts, warnings } = forPeople(() =>
   parseConfig(readStackConfig(pulumi.runtime.allConfig()), process.env),
 );

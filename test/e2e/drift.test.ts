@@ -65,9 +65,9 @@ async function isShownAndRepaired({ script, plan, harm }: Damage): Promise<void>
   await run(script());
   if (harm) assert.ok(await harm(), "the damage does harm");
   const preview = await program.preview({ ...never, args: ["--expect-no-changes"] });
+  const up = await program.up(never); // before the first assertion: the next test begins with a sound host
   assert.deepEqual(planned(preview.out), plan(), preview.out);
   assert.equal(preview.code, 7);
-  const up = await program.up(never);
   assert.equal(up.code, 0, up.out);
   assert.match(up.out, /Resources:\n +[~+] 1 (updated|created)\n +\d+ unchanged\n/);
   assert.equal(await onHost(), sound);
@@ -103,6 +103,7 @@ describe("by hand on a host", { timeout: 600_000 }, () => {
         cp -p ${paths.dropIn} /root/sound
         sed -i 's/AllowTcpForwarding remote/AllowTcpForwarding no/' ${paths.dropIn}
         systemctl reload ssh
+        timeout 20 sh -c 'until nc -w 1 localhost 22 </dev/null | grep -q SSH; do :; done' # it has read it
         mv /root/sound ${paths.dropIn}`,
       plan: () => ["~ web1-sshd (update)", "~ loaded: false => true"],
       harm: async () => !(await canPull()),

@@ -7,7 +7,7 @@
  */
 export function planned(out: string): readonly string[] {
   const [, plan = ""] = out.split(/^ *[~ ]*pulumi:pulumi:Stack: \(same\)$/m);
-  const lines = (plan.split(/^(?:--outputs:--|Resources:)/m)[0] ?? "").split("\n");
+  const lines = (plan.split(/^(?: {4}--outputs:--|Resources:)/m)[0] ?? "").split("\n");
   return lines.flatMap((line, index) => {
     const text = line.trim().replaceAll(/\s+/g, " ").replaceAll(" :", ":");
     if (!/^([-+~]|--|\+\+|\+-|-\+) ?\S/.test(text)) return [];

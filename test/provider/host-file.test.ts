@@ -96,7 +96,9 @@ test("a failed activation is recorded, shown by the next read, and tried again",
   const seen = await drift(lab.provider, type, failure.id, failure.outputs, inputs);
   assert.deepEqual(seen.paths, { activated: "UPDATE" });
   const checked = (await lab.provider.check(type, inputs)).inputs;
-  assert.deepEqual((await drift(lab.provider, type, failure.id, failure.outputs, checked)).paths, { activated: "UPDATE" });
+  assert.deepEqual((await drift(lab.provider, type, failure.id, failure.outputs, checked)).paths, {
+    activated: "UPDATE",
+  });
   await lab.host.run("touch /etc/ready");
   const { outputs } = await lab.provider.update(type, failure.id, seen.live, inputs);
   assert.deepEqual((await drift(lab.provider, type, failure.id, outputs, inputs)).paths, {});

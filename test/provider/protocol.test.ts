@@ -113,6 +113,11 @@ test("when its parent is gone the plugin ends by itself", { timeout: 30_000 }, a
 
 test("what a kind promises is among its inputs, so that a difference shows the wanted value", async () => {
   assert.equal((await provider.check(type, file())).inputs.activated, true);
-  const { inputs } = await provider.check("borgpull:index:SshIdentity", { home, owner, path: "/x", comment: "y" });
+  const { inputs } = await provider.check("borgpull:index:SshIdentity", {
+    home,
+    owner,
+    path: "/x",
+    comment: "y",
+  });
   assert.equal(inputs.mode, "0600");
 });
