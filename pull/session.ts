@@ -170,7 +170,10 @@ async function follow(
     exitCode = status ?? undefined;
   });
   channel.on("error", () => {});
-  channel.on("close", () => done.resolve());
+  channel.on("close", (status?: number | null) => {
+    exitCode ??= status ?? undefined; // a command that ends at once has emitted "exit" before anyone could listen
+    done.resolve();
+  });
   void connection.closed.then(() => done.resolve());
 
   let cut: NodeJS.Timeout | undefined;

@@ -55,9 +55,10 @@ export async function exec(
     code = status ?? undefined;
   });
   channel.on("error", () => {});
-  channel.on("close", () =>
-    done.resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) }),
-  );
+  channel.on("close", (status?: number | null) => {
+    code ??= status ?? undefined; // a command that ends at once has emitted "exit" before anyone could listen
+    done.resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) });
+  });
   void closed.then((error) => done.reject(lost(error)));
   const stop = (error: Error) => {
     done.reject(error);

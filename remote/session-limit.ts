@@ -19,6 +19,10 @@ export function sessionLimit(): <T>(session: () => Promise<T>) => Promise<T> {
       waiting.shift()?.();
     }
   };
+  const done = () => {
+    open--;
+    next();
+  };
   return async (session) => {
     for (let refusedAlone = 0; ; ) {
       await new Promise<void>((go) => {
@@ -26,15 +30,16 @@ export function sessionLimit(): <T>(session: () => Promise<T>) => Promise<T> {
         next();
       });
       try {
-        return await session();
+        const result = await session();
+        done();
+        return result;
       } catch (error) {
-        if (!(error instanceof Error && /open failure|open failed/i.test(error.message))) throw error;
-        limit = Math.max(1, open - 1);
-        if (open === 1 && ++refusedAlone > patience.tries) throw error;
+        const refused = error instanceof Error && /open failure|open failed/i.test(error.message);
+        if (refused) limit = Math.max(1, Math.min(limit, open - 1));
+        const alone = open === 1;
+        done();
+        if (!refused || (alone && ++refusedAlone > patience.tries)) throw error;
         await wait(patience.milliseconds);
-      } finally {
-        open--;
-        next();
       }
     }
   };

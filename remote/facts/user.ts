@@ -8,8 +8,8 @@ export type UserState =
       readonly gecos: string;
       readonly folder: string;
       readonly shell: string;
-      /** "*" is no password but not locked, "!..." is locked, "set" is a usable password. */
-      readonly password: "*" | "locked" | "set";
+      /** "*" is no password but not locked, "!..." is locked, "set" is a usable password, "empty" asks for none. */
+      readonly password: "*" | "locked" | "set" | "empty";
       /** Groups besides the one named like the account. */
       readonly groups: readonly string[];
     };
@@ -27,8 +27,15 @@ export const userState = (name: string): Fact<UserState> => ({
       gecos: gecos ?? "",
       folder: folder ?? "",
       shell: shell ?? "",
-      password: shadow === "*" ? "*" : shadow.startsWith("!") || shadow === "" ? "locked" : "set",
+      password: passwordOf(shadow),
       groups: groups.split(" ").filter((group) => group && group !== name),
     };
   },
 });
+
+/** @param field the second one of the account's line in shadow */
+function passwordOf(field: string): "*" | "locked" | "set" | "empty" {
+  if (field === "*") return "*";
+  if (field === "") return "empty";
+  return field.startsWith("!") ? "locked" : "set";
+}

@@ -124,7 +124,7 @@ describe("by hand on a host", { timeout: 600_000 }, () => {
   it("the forced command of the key line", () =>
     isShownAndRepaired({
       script: () => `sed -i 's/command="[^"]*"/command="id -un"/' ${paths.authorizedKeys}`,
-      plan: () => ["~ web1-key (update)", `~ command: "id -un" => "${paths.borgctl} web1"`],
+      plan: () => ["~ web1-key (update)", `~ command: "id -un" => "exec ${paths.borgctl} web1"`],
       harm: async () => (await withPullKey("id -un")) !== "",
     }));
 
@@ -157,7 +157,7 @@ describe("by hand on a host", { timeout: 600_000 }, () => {
   it("the account in another group, and with a password", () =>
     isShownAndRepaired({
       script: () => "usermod --append --groups adm --password '' borgpull",
-      plan: () => ["~ web1-account (update)", "~ groups: [", '- [0]: "adm"', '~ password: "" => "*"'],
+      plan: () => ["~ web1-account (update)", "~ groups: [", '- [0]: "adm"', '~ password: "empty" => "*"'],
     }));
 
   it("the run folder's mode", () =>

@@ -1,6 +1,7 @@
 /** Several hosts in one stack: what one of them has done to it, the others do not feel, and one `up` mends it. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { command } from "../../sandbox/command.ts";
 import { vpsPaths } from "../../schema/paths.ts";
 import { type Ended, openProgram, type Program } from "./program.ts";
 
@@ -69,6 +70,7 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
 
   it("has every host but the one that is down done, and says which by sentence and exit code", async () => {
     await program.host("web1").stop();
+    await forget(program.host("web1").address);
     await configure("one");
     failed(await program.up(noPull), new RegExp(`error: ${program.host("web1").address} cannot be reached`));
     await program.host("web1").start();
@@ -87,6 +89,7 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
 
   it("shows a dead host as it was last known, with a warning, and does not call that clean", async () => {
     await program.host("web1").stop();
+    await forget(program.host("web1").address);
     const { code, out } = await program.preview(noPull);
     assert.equal(code, 0, out);
     assert.match(out, new RegExp(`warning: .*${program.host("web1").address} cannot be reached`));
@@ -122,6 +125,7 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
     const move = (from: string, to: string) =>
       web1.run(`ip address del ${from}/24 dev eth0 && ip address add ${to}/24 dev eth0`);
     await move(web1.address, moved);
+    await forget(web1.address);
     await configure("three");
     failed(await program.up(noPull), new RegExp(`error: ${web1.address} cannot be reached`));
     assert.equal(await excluded("db1"), "fm:three\n");
@@ -141,6 +145,7 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
 
   it("is not destroyed past a host that cannot be reached: that is named, with what would be left there", async () => {
     await program.host("web1").stop();
+    await forget(program.host("web1").address);
     const { code, out } = await program.destroy();
     assert.notEqual(code, 0);
     assert.match(
@@ -173,6 +178,9 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
     assert.match(out, /Left behind: the account borgpull and \/var\/lib\/borgpull/);
   });
 });
+
+/** Lets a machine that is gone be missed at once: this one remembers its hardware address for some seconds. */
+const forget = (address: string) => command(["ip", "neigh", "flush", "to", address]);
 
 /** The part of Pulumi's output that gathers each resource's messages; above it they pass by as they come. */
 const diagnostics = (out: string): string => out.slice(out.indexOf("Diagnostics:"));

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { openLedger } from "../../pull/ledger.ts";
 import type { HostSpec } from "../../sandbox/lab.ts";
+import { homePaths } from "../../schema/paths.ts";
 import { type Ended, openProgram, type Program } from "./program.ts";
 
 /** What hardening guides and images of providers do; the Include of Debian's sshd_config stays at its top. */
@@ -101,21 +103,37 @@ const refused = cases.filter(({ says }) => says.length > 0);
 const strict = cases.filter(({ says }) => says.length === 0).map(({ spec }) => spec.name);
 
 let program: Program;
-const before_ = new Map<string, string>();
+const snapshots = new Map<string, string>();
 
-/** Everything that borgpull could make or change on a VPS, logs apart. */
+/** Everything that borgpull could make or change on a VPS; logs and what a login and sudo leave of themselves are not it. */
 const snapshot = (name: string) =>
   program.host(name).run(`
-    find /etc /usr/local /root /home /var/spool -xdev -printf '%p %M %U %G %l\\n' | sort
-    find /etc /usr/local /root /home /var/spool -xdev -type f -exec sha256sum {} + | sort
-    find /var/lib /var/cache /run /tmp -maxdepth 1 | grep -v '^/run/sshd' | sort
+    find /etc /usr/local /root /home /var/spool -xdev ! -name .sudo_as_admin_successful -printf '%p %M %U %G %l\\n'
+    find /etc /usr/local /root /home /var/spool -xdev ! -name .sudo_as_admin_successful -type f -exec sha256sum {} +
+    find /var/lib /var/cache /tmp -maxdepth 1
+    find /run -name '*borgpull*'
     getent passwd; getent group; getent shadow
     systemctl list-unit-files --no-legend; systemctl list-timers --all --no-legend | grep borgpull || :`);
+
+/** The lines that came and went. */
+function changes(before = "", after = ""): readonly string[] {
+  const [old, now] = [before, after].map((text) => new Set(text.split("\n"))) as [Set<string>, Set<string>];
+  return [
+    ...[...old].flatMap((line) => (now.has(line) ? [] : [`- ${line}`])),
+    ...[...now].flatMap((line) => (old.has(line) ? [] : [`+ ${line}`])),
+  ];
+}
 
 /** sshd's settings for the administrator. */
 const forAdmin = (name: string) =>
   program.host(name).run("sshd -T -C user=admin,host=localhost,addr=127.0.0.1");
 const adminsBefore = new Map<string, string>();
+
+interface State {
+  readonly deployment: {
+    readonly resources: readonly { readonly urn: string; readonly outputs?: Record<string, unknown> }[];
+  };
+}
 
 let previewed: Ended;
 let done: Ended;
@@ -125,7 +143,7 @@ before(async () => {
   await Promise.all(
     cases.map(async ({ spec: { name }, prepare }) => {
       await program.host(name).run(prepare);
-      before_.set(name, await snapshot(name));
+      snapshots.set(name, await snapshot(name));
       adminsBefore.set(name, await forAdmin(name));
     }),
   );
@@ -158,19 +176,21 @@ for (const {
       assert.match(about(name, done), sentence);
     }
     assert.notEqual(done.code, 0);
-    assert.equal(await snapshot(name), before_.get(name));
+    assert.deepEqual(changes(snapshots.get(name), await snapshot(name)), []);
   });
 }
 
 for (const name of strict) {
   test(`${name} is set up and pulled as it is, and nothing changes for its administrator`, async () => {
     assert.equal(about(name, done), "");
-    const { out } = await program.begin(["stack", "output", "jobs", "--json"]).ended;
-    const jobs = JSON.parse(out) as Record<string, { lastGood: { files: number } | null }>;
-    assert.ok((jobs[name]?.lastGood?.files ?? 0) > 3, done.out);
+    using ledger = openLedger(homePaths({ ...program.stack.env }).stateDb);
+    const last = ledger.lastGood(name);
+    assert.equal(last?.outcome, "good", done.out);
+    assert.ok((last?.figures?.files ?? 0) > 3);
     assert.equal(await forAdmin(name), adminsBefore.get(name));
-    await program.configure({ [name]: program.entry(name, { paths: ["/etc/ssh"] }) });
-    const targeted = { args: ["--target", `**${name}*`] };
-    assert.equal(await program.clean(targeted), 0);
+    assert.equal(await program.clean({ args: ["--target", `**${name}*`] }), 0);
+    const state = JSON.parse(await program.exportState()) as State;
+    const preflight = state.deployment.resources.find(({ urn }) => urn.endsWith(`${name}-preflight`));
+    assert.equal(preflight?.outputs?.relay, "python3", "no nc is there");
   });
 }

@@ -94,6 +94,7 @@ async function isRefused(extra: Readonly<Record<string, string>>, why: RegExp): 
   assert.notEqual(up.code, 0);
   assert.match(up.out, why);
   assert.match(up.out, /the old configuration is in force/i);
+  assert.doesNotMatch(up.out, /deleted/, "what depends on the drop-in stays");
   assert.equal(await onHost(), sound);
   await withExtra({});
   assert.equal(await program.clean(), 0);
