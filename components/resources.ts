@@ -15,7 +15,9 @@ import type {
 
 /** Each property, at any depth, a value or one that is known later. */
 export type Args<T> = { readonly [Key in keyof T]: Later<T[Key]> };
-type Later<T> = pulumi.Input<[NonNullable<T>] extends [Group] ? Args<NonNullable<T>> : T> | Extract<T, undefined>;
+type Later<T> =
+  | pulumi.Input<[NonNullable<T>] extends [Group] ? Args<NonNullable<T>> : T>
+  | Extract<T, undefined>;
 type Group = Readonly<Record<string, unknown>>;
 type Options = pulumi.CustomResourceOptions;
 
@@ -32,6 +34,10 @@ export class Home extends pulumi.CustomResource {
   declare readonly manager: pulumi.Output<"system" | "user">;
   /** How home logs in as administrator where a host names no identity: "agent" or the path of a private key. */
   declare readonly identity: pulumi.Output<string>;
+  /** The checkout that the timers run. */
+  declare readonly program: pulumi.Output<string>;
+  /** The variables by which a timer finds config and state. */
+  declare readonly placement: pulumi.Output<Readonly<Record<string, string>>>;
   constructor(name: string, args: Args<HomeInputs>, options?: Options) {
     const outputs = {
       home: undefined,
@@ -41,6 +47,8 @@ export class Home extends pulumi.CustomResource {
       group: undefined,
       manager: undefined,
       identity: undefined,
+      program: undefined,
+      placement: undefined,
     };
     super("borgpull:index:Home", name, { ...args, ...outputs }, options);
   }

@@ -1,16 +1,10 @@
-import { fileURLToPath } from "node:url";
-import type * as pulumi from "@pulumi/pulumi";
+import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { ownerMark } from "../schema/names.ts";
 import * as templates from "../templates/index.ts";
 import { stackOwner } from "./home.ts";
 import type { Job } from "./pull-job.ts";
 import { SystemdUnit } from "./resources.ts";
-
-/** The program's own folder: its node and its command. */
-const checkout = fileURLToPath(new URL("..", import.meta.url));
-
-/** What decides where config and state are: a timer must find them where `pulumi up` put them. */
-const placement = ["BORGPULL_CONFIG", "BORGPULL_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] as const;
 
 /** The units at home that pull on the job's schedule; none without a schedule. The user's own manager needs `loginctl enable-linger`. */
 export function declareTimer({ name, home, settings }: Job, options: pulumi.CustomResourceOptions): void {
@@ -30,16 +24,20 @@ export function declareTimer({ name, home, settings }: Job, options: pulumi.Cust
       { home: home.home, owner, manager, name: `borgpull-${name}.${kind}`, content, enabled: on, active: on },
       more,
     );
-  const service = manager.apply((scope) =>
+  const { program, placement } = home;
+  const service = pulumi.all({ scope: manager, program, placement }).apply((at) =>
     templates.service({
       mark,
       job: name,
-      command: [`${checkout}node_modules/.bin/node`, `${checkout}cli/main.ts`, "run", name],
-      environment: Object.fromEntries(
-        placement.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])),
-      ),
+      command: [
+        path.join(at.program, "node_modules/.bin/node"),
+        path.join(at.program, "cli/main.ts"),
+        "run",
+        name,
+      ],
+      environment: at.placement,
       timeoutSeconds: limits.totalSeconds + limits.lockWaitSeconds + 600,
-      system: scope === "system",
+      system: at.scope === "system",
     }),
   );
   const started = unit("service", service, false, options);

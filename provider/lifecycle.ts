@@ -60,7 +60,7 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
   });
   const rehearse = async (news: Values, context: Context) => {
     if (!kind.rehearse || holdsUnknown(news)) return;
-    await kind.rehearse(plain<Inputs>(news), context).catch((error) => context.warn(describe(error)));
+    await kind.rehearse(plain<Inputs>(news), context).catch((error) => context.warnOnce(describe(error)));
   };
   const recorded = async (id: (state: object) => string, news: Values, work: () => Promise<State>) => {
     try {

@@ -1,3 +1,4 @@
+import { fileState } from "../../remote/facts/file.ts";
 import { type KeyPlace, keyPlaces, parseKeyLine, renderKeyLine } from "../../remote/facts/keys.ts";
 import type { Host } from "../../remote/host.ts";
 import { describe, UserError } from "../../schema/errors.ts";
@@ -15,7 +16,11 @@ interface AuthorizedKeyState extends AuthorizedKeyInputs {
   readonly strays: readonly string[];
   /** Other files with the same key, as `file:number`: named, and not ours to change. */
   readonly elsewhere: readonly string[];
+  /** Mode, user and group of our file: whoever may write it may let himself in. */
+  readonly access: string;
 }
+
+const soundAccess = "0644 root root";
 
 const blobOf = (publicKey: string): string => publicKey.split(" ")[1] as string;
 
@@ -26,6 +31,7 @@ function wanted(inputs: AuthorizedKeyInputs): AuthorizedKeyState {
     line: renderKeyLine({ options: { ...options, command }, key, comment }),
     strays: [],
     elsewhere: [],
+    access: soundAccess,
   };
 }
 
@@ -118,8 +124,8 @@ async function prove(
 /** One line of our authorized_keys file, the only one with its key; proved by a login with the pull key. */
 export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
   inputs: authorizedKeyInputs,
-  computed: ["line", "strays", "elsewhere"],
-  promises: { strays: [], elsewhere: [] },
+  computed: ["line", "strays", "elsewhere", "access"],
+  promises: { strays: [], elsewhere: [], access: soundAccess },
   changing: ["line"],
   id: ({ path, comment }) => `${path}#${comment}`,
   diff: (live, desired) => {
@@ -127,8 +133,8 @@ export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
       ...compareConnection(live, desired),
       ...compare(
         live,
-        { ...desired, strays: [], elsewhere: [] },
-        ["options", "command", "publicKey", "comment", "strays", "elsewhere"],
+        { ...desired, strays: [], elsewhere: [], access: soundAccess },
+        ["options", "command", "publicKey", "comment", "strays", "elsewhere", "access"],
         ["path"],
       ),
     };
@@ -140,7 +146,13 @@ export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
   create: (desired, context) => ensure(desired, [], context),
   read: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);
-    return keyState({ ...known, ...inputs }, inputs, await host.fact(keyPlaces(blobOf(inputs.publicKey))));
+    const [places, file] = await Promise.all([
+      host.fact(keyPlaces(blobOf(inputs.publicKey))),
+      host.fact(fileState(inputs.path)),
+    ]);
+    const access = file.kind === "file" ? `${file.mode} ${file.user} ${file.group}` : file.kind;
+    const state = keyState({ ...known, ...inputs }, inputs, places);
+    return state && { ...state, access };
   },
   update: (live, desired, context) => ensure(desired, [blobOf(live.publicKey)].filter(Boolean), context),
   remove: async (known, inputs, context) => {

@@ -89,6 +89,9 @@ export const hostFile: Kind<HostFileInputs, HostFileState> = {
       ["path"],
     ),
   }),
+  rehearse: async ({ home }) => {
+    if (home) requireHome(home);
+  },
   create: (desired, context) => ensure(desired, context, false),
   read: async (known, inputs, context) => {
     if (inputs.home && !(await readableHere(inputs.home, context))) return known;
@@ -97,7 +100,9 @@ export const hostFile: Kind<HostFileInputs, HostFileState> = {
       host.fact(fileState(inputs.path)),
       inputs.folder ? host.fact(folderState(inputs.folder.path)) : undefined,
     ]);
-    return file.kind === "absent" ? undefined : live({ ...known, ...inputs, activated: known.activated }, file, folder);
+    return file.kind === "absent"
+      ? undefined
+      : live({ ...known, ...inputs, activated: known.activated }, file, folder);
   },
   update: (_now, desired, context) => ensure(desired, context, true),
   remove: async (_known, inputs, context) => {

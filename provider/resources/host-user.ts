@@ -13,6 +13,8 @@ interface HostUserState extends HostUserInputs {
   readonly groups: readonly string[];
 }
 
+/** Exit code of account.sh: somebody else's group or folder is in the way. */
+const inTheWay = 77;
 const gecos = (owner: string): string => `borgpull ${owner}`;
 const ownerOf = (text: string): string | undefined => /^borgpull (\S+)/.exec(text)?.[1];
 const wanted = (inputs: HostUserInputs): HostUserState => ({ ...inputs, password: "*", groups: [] });
@@ -22,10 +24,14 @@ async function ensure(desired: HostUserInputs, context: Context): Promise<HostUs
   const now = await host.fact(userState(desired.name));
   if (now.kind === "user")
     mayTake(`${host.name}: the account ${desired.name}`, ownerOf(now.gecos), desired.owner, desired.adopt);
-  const { name, folder, shell, owner } = desired;
-  const result = await host.run("account", ["ensure", name, folder, shell, gecos(owner)], {
-    signal: context.signal,
-  });
+  const { name, folder, shell, owner, adopt = false } = desired;
+  const result = await host.run(
+    "account",
+    ["ensure", name, folder, shell, gecos(owner), adopt ? "yes" : "no"],
+    { signal: context.signal },
+  );
+  if (result.code === inTheWay)
+    mayTake(`${host.name}: ${result.stderr.toString().trim()}`, undefined, owner, adopt);
   if (result.code !== 0) {
     throw new UserError(
       `${host.name}: the account ${name} could not be made: ${result.stderr.toString().trim()}.`,

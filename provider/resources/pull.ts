@@ -117,6 +117,9 @@ async function ensure(
   return { ...desired, lastGood, transaction };
 }
 
+/** What decides whether a pull is due, where nothing of home can be looked at: whether it is asked for. */
+const elsewhere = { policy: "never", lastGood: undefined, archiveThere: false, now: 0 } as const;
+
 /** A good backup exists, younger than staleAfterSeconds; when there is none, `up` pulls one. */
 export const pull: Kind<PullInputs, PullState> = {
   inputs: pullInputs,
@@ -125,10 +128,19 @@ export const pull: Kind<PullInputs, PullState> = {
   id: ({ job }) => job,
   diff: (live, desired) =>
     compare(live, desired, ["pull", "jobFile", "staleAfterSeconds", "home", "owner"], ["job"]),
+  rehearse: async ({ home }) => requireHome(home),
   create: (desired, context) => ensure(desired, undefined, context),
   read: async (known, inputs, context) => {
-    if (!(await readableHere(inputs.home, context))) return known;
-    return look(inputs, known);
+    if (await readableHere(inputs.home, context)) return look(inputs, known);
+    // A pull that is asked for by name is shown, and refused by update, rather than passed over in silence.
+    const request = process.env.BORGPULL_PULL ?? "never";
+    const asked = due({
+      ...elsewhere,
+      job: inputs.job,
+      request,
+      staleAfterSeconds: inputs.staleAfterSeconds,
+    });
+    return asked ? { ...known, pull: `due: ${asked}` } : known;
   },
   update: (live, desired, context) => ensure(desired, live, context),
   remove: async () => {},

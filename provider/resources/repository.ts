@@ -130,6 +130,7 @@ export const repository: Kind<RepositoryInputs, RepositoryState> = {
       ["path", "encryption", "passphraseFile", "passphraseMode", "keyCopy", "home", "owner"],
       ["job"],
     ),
+  rehearse: async ({ home }) => requireHome(home),
   create: ensure,
   read: async (known, inputs, context) => {
     if (!(await readableHere(inputs.home, context))) return known;

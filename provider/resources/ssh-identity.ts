@@ -35,6 +35,7 @@ export const sshIdentity: Kind<SshIdentityInputs, SshIdentityState> = {
   promises: { mode: "0600" },
   id: ({ path }) => path,
   diff: (live, desired) => compare(live, { ...desired, mode: "0600" }, ["mode", "home", "owner"], ["path"]),
+  rehearse: async ({ home }) => requireHome(home),
   create: (desired) => ensure(desired, false),
   read: async (known, inputs, context) => {
     if (!(await readableHere(inputs.home, context))) return known;

@@ -79,6 +79,9 @@ export const systemdUnit: Kind<SystemdUnitInputs, SystemdUnitState> = {
       ["name", "manager"],
     ),
   }),
+  rehearse: async ({ home }) => {
+    if (home) requireHome(home);
+  },
   create: (desired, context) => ensure(desired, context, false),
   read: async (known, inputs, context) => {
     if (inputs.home && !(await readableHere(inputs.home, context))) return known;

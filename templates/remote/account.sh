@@ -1,13 +1,21 @@
-# account ensure NAME FOLDER SHELL GECOS | account remove NAME FOLDER RUN
+# account ensure NAME FOLDER SHELL GECOS ADOPT | account remove NAME FOLDER RUN
+# ensure exits 77 when somebody else's group or folder is in the way (named on stderr), unless ADOPT is yes.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 verb=$1 name=$2 folder=$3
 case $verb in
 ensure)
-    shell=$4 gecos=$5
-    getent group "$name" >/dev/null || groupadd --system -- "$name"
+    shell=$4 gecos=$5 adopt=$6
     if ! getent passwd "$name" >/dev/null; then
-        useradd --system --gid "$name" --home-dir "$folder" --no-create-home --shell "$shell" --comment "$gecos" -- "$name"
+        group=--user-group
+        if getent group "$name" >/dev/null; then
+            [ "$adopt" = yes ] || { echo "the group $name" >&2; exit 77; }
+            group="--gid $name"
+        fi
+        # The removal of the account takes its folder along: not somebody else's. Nobody's is what a deleted account left.
+        if [ -e "$folder" ] && [ "$adopt" != yes ] && [ "$(stat -c %U -- "$folder")" != UNKNOWN ]; then echo "$folder" >&2; exit 77; fi
+        # shellcheck disable=SC2086
+        useradd --system $group --home-dir "$folder" --no-create-home --shell "$shell" --comment "$gecos" -- "$name"
     fi
     # '*' and not '!': an sshd without PAM takes '!' for a locked account. -G '': no other groups.
     usermod --home "$folder" --shell "$shell" --comment "$gecos" --password '*' --gid "$name" --groups '' --expiredate '' -- "$name"

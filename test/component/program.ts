@@ -23,6 +23,8 @@ const outputs: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     group: "root",
     manager: "system",
     identity: "agent",
+    program: "/opt/borgpull",
+    placement: { BORGPULL_CONFIG: "/etc/borgpull" },
   },
   "borgpull:index:SshIdentity": { publicKey: "ssh-ed25519 AAAAKEYx", fingerprint: "SHA256:x" },
   "borgpull:index:Repository": { repositoryId: "00" },

@@ -7,6 +7,7 @@ import { type Ended, openProgram, type Program } from "./program.ts";
 
 /** What hardening guides and images of providers do; the Include of Debian's sshd_config stays at its top. */
 const harden = `
+  set -e
   cat >> /etc/ssh/sshd_config <<END
 AllowUsers admin
 AllowGroups admin
@@ -187,7 +188,11 @@ for (const name of strict) {
     const last = ledger.lastGood(name);
     assert.equal(last?.outcome, "good", done.out);
     assert.ok((last?.figures?.files ?? 0) > 3);
-    assert.equal(await forAdmin(name), adminsBefore.get(name));
+    const now = await forAdmin(name);
+    assert.equal(now, adminsBefore.get(name));
+    for (const strictness of ["disableforwarding yes", "allowtcpforwarding no", "maxsessions 1"]) {
+      assert.ok(now.split("\n").includes(strictness), strictness);
+    }
     assert.equal(await program.clean({ args: ["--target", `**${name}*`] }), 0);
     const state = JSON.parse(await program.exportState()) as State;
     const preflight = state.deployment.resources.find(({ urn }) => urn.endsWith(`${name}-preflight`));

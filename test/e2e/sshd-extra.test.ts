@@ -107,9 +107,6 @@ describe("sshd.extra", { timeout: 600_000 }, () => {
   it("with a keyword that sshd does not know is refused in sshd's words", () =>
     isRefused({ NoSuchThing: "1" }, /Bad configuration option: NoSuchThing/));
 
-  it("with a keyword that no Match block may have is refused in sshd's words", () =>
-    isRefused({ MaxStartups: "5" }, /MaxStartups.*not allowed within a Match block/));
-
   it("that an earlier drop-in overrides is refused by the name of the setting", async () => {
     await run("printf 'Match User borgpull\\n  RekeyLimit 2G 1h\\n' > /etc/ssh/sshd_config.d/10-admin.conf");
     await reloadSshd(program.host("web1"));
