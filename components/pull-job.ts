@@ -105,13 +105,16 @@ export class PullJob extends pulumi.ComponentResource {
     const mark = ownerMark(owner);
     const { instance, adopt } = vps.settings;
     const paths = vpsPaths(instance);
-    const on = { connection: vps.connection, owner, lock: paths.lock };
+    const on = { connection: vps.connection, owner };
+    // a pull of this job holds it; a neighbour's long pull holds nobody up
+    const lock = `${paths.jobs}/${name}.conf`;
     const file = (kind: "patterns" | "conf", content: string) =>
       new HostFile(
         `${name}-${kind}`,
         {
           ...on,
           ...(adopt ? { adopt } : {}),
+          lock,
           path: `${paths.jobs}/${name}.${kind}`,
           content,
           mode: "0644",

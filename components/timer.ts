@@ -25,19 +25,14 @@ export function declareTimer({ name, home, settings }: Job, options: pulumi.Cust
       more,
     );
   const { program, placement } = home;
-  const service = pulumi.all({ scope: manager, program, placement }).apply((at) =>
+  const service = pulumi.all([manager, program, placement]).apply(([scope, folder, environment]) =>
     templates.service({
       mark,
       job: name,
-      command: [
-        path.join(at.program, "node_modules/.bin/node"),
-        path.join(at.program, "cli/main.ts"),
-        "run",
-        name,
-      ],
-      environment: at.placement,
+      command: [path.join(folder, "node_modules/.bin/node"), path.join(folder, "cli/main.ts"), "run", name],
+      environment,
       timeoutSeconds: limits.totalSeconds + limits.lockWaitSeconds + 600,
-      system: at.scope === "system",
+      system: scope === "system",
     }),
   );
   const started = unit("service", service, false, options);

@@ -70,7 +70,6 @@ export const sshdDropInInputs = z.strictObject({ ...onVps, adopt, lock, ...dropI
 
 export const authorizedKeyInputs = z.strictObject({
   ...onVps,
-  lock,
   /** A key file of ours, root's and world-readable. */
   path: absolutePath,
   publicKey,

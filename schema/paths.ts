@@ -5,7 +5,8 @@ import * as path from "node:path";
 /** Every path that an instance has on a VPS. */
 export function vpsPaths(instance: string) {
   return {
-    home: `/var/lib/${instance}`,
+    // not /var/lib/<instance>: that is where the state of a home is, which may be a VPS of another
+    home: `/var/lib/${instance}-account`,
     run: `/run/${instance}`,
     tmpfiles: `/etc/tmpfiles.d/${instance}.conf`,
     libexec: `/usr/local/lib/${instance}`,

@@ -1,4 +1,4 @@
-import { fileState } from "../../remote/facts/file.ts";
+import { type FileState, fileState } from "../../remote/facts/file.ts";
 import { type KeyPlace, keyPlaces, parseKeyLine, renderKeyLine } from "../../remote/facts/keys.ts";
 import type { Host } from "../../remote/host.ts";
 import { describe, UserError } from "../../schema/errors.ts";
@@ -7,7 +7,6 @@ import { compare, compareConnection } from "../compare.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { hostOf, thisHome } from "../place.ts";
 import { proveKey } from "../proof.ts";
-import { betweenPulls } from "../vps-lock.ts";
 
 interface AuthorizedKeyState extends AuthorizedKeyInputs {
   /** The whole line. */
@@ -16,36 +15,30 @@ interface AuthorizedKeyState extends AuthorizedKeyInputs {
   readonly strays: readonly string[];
   /** Other files with the same key, as `file:number`: named, and not ours to change. */
   readonly elsewhere: readonly string[];
-  /** Mode, user and group of our file: whoever may write it may let himself in. */
-  readonly access: string;
+  /** Mode and owner of our file: sshd reads it as the account, and nobody else may write it. */
+  readonly file: string;
+  /** Whether a login with the pull key has worked with this line. */
+  readonly proved: boolean;
 }
 
-const soundAccess = "0644 root root";
+const promises = { strays: [], elsewhere: [], file: "0644 root:root", proved: true } as const;
 
-const blobOf = (publicKey: string): string => publicKey.split(" ")[1] as string;
+/** The base64 of a key; undefined for what is none. A short text could be a part of somebody else's line. */
+const blobOf = (publicKey: string): string | undefined => /^\S+ ([A-Za-z0-9+/]{40,}=*)$/.exec(publicKey)?.[1];
 
-function wanted(inputs: AuthorizedKeyInputs): AuthorizedKeyState {
-  const { options, command, publicKey: key, comment } = inputs;
-  return {
-    ...inputs,
-    line: renderKeyLine({ options: { ...options, command }, key, comment }),
-    strays: [],
-    elsewhere: [],
-    access: soundAccess,
-  };
-}
+const lineOf = ({ options, command, publicKey: key, comment }: AuthorizedKeyInputs): string =>
+  renderKeyLine({ options: { ...options, command }, key, comment });
 
 /** The state that the places of the key show; undefined when our file does not hold it. */
 export function keyState(
   known: AuthorizedKeyState,
   inputs: AuthorizedKeyInputs,
   places: readonly KeyPlace[],
+  file: FileState,
 ): AuthorizedKeyState | undefined {
-  const { line } = wanted(inputs);
-  const ours = places.filter(({ file }) => file === inputs.path);
-  const elsewhere = places
-    .filter(({ file }) => file !== inputs.path)
-    .map(({ file, line: number }) => `${file}:${number}`);
+  const line = lineOf(inputs);
+  const ours = places.filter((place) => place.file === inputs.path);
+  const elsewhere = places.filter((place) => place.file !== inputs.path).map((place) => `${place.file}:${place.line}`);
   const main =
     ours.find(({ text }) => text === line) ??
     ours.find(({ text }) => text.endsWith(inputs.comment)) ??
@@ -55,44 +48,49 @@ export function keyState(
   const parsed = parseKeyLine(main.text);
   const { command = "", ...options } = parsed?.options ?? {};
   const { key = "(sshd cannot read this line)", comment = "" } = parsed ?? {};
-  return { ...known, options, command, publicKey: key, comment, line: main.text, strays, elsewhere };
+  const state = file.kind === "file" ? `${file.mode} ${file.user}:${file.group}` : file.kind;
+  return { ...known, options, command, publicKey: key, comment, line: main.text, strays, elsewhere, file: state };
+}
+
+async function look(
+  host: Host,
+  known: AuthorizedKeyState,
+  inputs: AuthorizedKeyInputs,
+): Promise<AuthorizedKeyState | undefined> {
+  const [places, file] = await Promise.all([
+    host.fact(keyPlaces(blobOf(inputs.publicKey) ?? "")),
+    host.fact(fileState(inputs.path)),
+  ]);
+  return keyState(known, inputs, places, file);
 }
 
 async function ensure(
   desired: AuthorizedKeyInputs,
-  before: readonly string[],
+  before: string | undefined,
   context: Context,
 ): Promise<AuthorizedKeyState> {
   const host = await hostOf(desired, context);
-  const state = wanted(desired);
-  const blobs = [...new Set([blobOf(desired.publicKey), ...before])];
-  await edit(host, desired, state.line, blobs, context);
-  const places = await host.fact(keyPlaces(blobOf(desired.publicKey)));
-  const live = keyState(state, desired, places) ?? state;
+  const line = lineOf(desired);
+  await edit(host, desired, line, [blobOf(desired.publicKey), before], context);
+  const unproved = { ...desired, ...promises, line, proved: false };
+  const live = (await look(host, unproved, desired)) ?? unproved;
   if (live.elsewhere.length > 0) {
     throw new PartialFailure(live, [
       `${host.name}: the pull key also stands in ${live.elsewhere.join(", ")}, where it may do more than pull. That file is not ours to change: remove that line.`,
     ]);
   }
-  await prove(desired, live, context);
-  return live;
+  return { ...live, proved: await prove(desired, live, context) };
 }
 
 async function edit(
   host: Host,
-  { path, lock = "" }: AuthorizedKeyInputs,
+  { path }: AuthorizedKeyInputs,
   line: string,
-  blobs: readonly string[],
+  blobs: readonly (string | undefined)[],
   context: Context,
 ): Promise<void> {
-  const { code, stderr } = await betweenPulls(
-    () =>
-      host.run("key-line", [path, lock, ...blobs], {
-        stdin: line === "" ? "" : `${line}\n`,
-        signal: context.signal,
-      }),
-    context,
-  );
+  const keys = [...new Set(blobs.filter((blob) => blob !== undefined))];
+  const { code, stderr } = await host.run("key-line", [path, line, ...keys], { signal: context.signal });
   if (code === 0) return;
   throw new UserError(
     `${host.name}: ${path} could not be changed: ${stderr.toString().trim()}.`,
@@ -100,22 +98,17 @@ async function edit(
   );
 }
 
-/** The pull key, tried out: only home has it. */
-async function prove(
-  desired: AuthorizedKeyInputs,
-  live: AuthorizedKeyState,
-  context: Context,
-): Promise<void> {
-  if (!desired.proof) return;
+/** The pull key, tried out. Only home has it: a line written from elsewhere is proved by the next `up` at home. */
+async function prove(desired: AuthorizedKeyInputs, live: AuthorizedKeyState, context: Context): Promise<boolean> {
+  if (!desired.proof) return true;
   if (desired.proof.home !== thisHome()) {
-    await context.warnOnce(
-      "The key lines were written but not proved: only the machine at home has the pull keys.",
-    );
-    return;
+    await context.warnOnce("The key lines were written but not proved: only the machine at home has the pull keys.");
+    return false;
   }
   context.status("proving the pull key");
   try {
     await proveKey(desired, context.signal);
+    return true;
   } catch (error) {
     throw new PartialFailure(live, [describe(error)], { cause: error });
   }
@@ -124,46 +117,26 @@ async function prove(
 /** One line of our authorized_keys file, the only one with its key; proved by a login with the pull key. */
 export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
   inputs: authorizedKeyInputs,
-  computed: ["line", "strays", "elsewhere", "access"],
-  promises: { strays: [], elsewhere: [], access: soundAccess },
+  computed: ["line", "strays", "elsewhere", "file", "proved"],
+  promises,
   changing: ["line"],
   id: ({ path, comment }) => `${path}#${comment}`,
   diff: (live, desired) => {
+    const compared = ["options", "command", "publicKey", "comment", "strays", "elsewhere", "file", "proved"];
     const found = {
       ...compareConnection(live, desired),
-      ...compare(
-        live,
-        { ...desired, strays: [], elsewhere: [], access: soundAccess },
-        ["options", "command", "publicKey", "comment", "strays", "elsewhere", "access"],
-        ["path"],
-      ),
+      ...compare(live, { ...desired, ...promises }, compared, ["path"]),
     };
     // The same options in another order are another line: `restrict` takes away what was given before it.
-    return Object.keys(found).length === 0 && live.line !== wanted(desired).line
-      ? { line: { kind: "UPDATE" } }
-      : found;
+    return Object.keys(found).length === 0 && live.line !== lineOf(desired) ? { line: { kind: "UPDATE" } } : found;
   },
-  create: (desired, context) => ensure(desired, [], context),
-  read: async (known, inputs, context) => {
-    const host = await hostOf(inputs, context);
-    const [places, file] = await Promise.all([
-      host.fact(keyPlaces(blobOf(inputs.publicKey))),
-      host.fact(fileState(inputs.path)),
-    ]);
-    const access = file.kind === "file" ? `${file.mode} ${file.user} ${file.group}` : file.kind;
-    const state = keyState({ ...known, ...inputs }, inputs, places);
-    return state && { ...state, access };
-  },
-  update: (live, desired, context) => ensure(desired, [blobOf(live.publicKey)].filter(Boolean), context),
+  create: (desired, context) => ensure(desired, undefined, context),
+  read: async (known, inputs, context) =>
+    look(await hostOf(inputs, context), { ...known, ...inputs, proved: known.proved }, inputs),
+  update: (live, desired, context) => ensure(desired, blobOf(live.publicKey), context),
   remove: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);
-    await edit(
-      host,
-      inputs,
-      "",
-      [...new Set([blobOf(inputs.publicKey), blobOf(known.publicKey)])].filter(Boolean),
-      context,
-    );
+    await edit(host, inputs, "", [blobOf(inputs.publicKey), blobOf(known.publicKey)], context);
   },
   leftovers: ({ path, comment }) => `the line "${comment}" of ${path}`,
 };

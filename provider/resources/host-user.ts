@@ -1,3 +1,4 @@
+import { folderState } from "../../remote/facts/file.ts";
 import { userState } from "../../remote/facts/user.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type HostUserInputs, hostUserInputs } from "../../schema/inputs.ts";
@@ -11,19 +12,30 @@ interface HostUserState extends HostUserInputs {
   readonly password: string;
   /** Groups besides its own: none. */
   readonly groups: readonly string[];
+  /** Mode and owner of its home. */
+  readonly folderState: string;
 }
 
 /** Exit code of account.sh: somebody else's group or folder is in the way. */
 const inTheWay = 77;
 const gecos = (owner: string): string => `borgpull ${owner}`;
 const ownerOf = (text: string): string | undefined => /^borgpull (\S+)/.exec(text)?.[1];
-const wanted = (inputs: HostUserInputs): HostUserState => ({ ...inputs, password: "*", groups: [] });
+const wanted = (inputs: HostUserInputs): HostUserState => ({
+  ...inputs,
+  password: "*",
+  groups: [],
+  folderState: `0700 ${inputs.name}:${inputs.name}`,
+});
 
-async function ensure(desired: HostUserInputs, context: Context): Promise<HostUserState> {
+/** @param recorded whether it is in our state, so ours even when somebody changed its GECOS */
+async function ensure(desired: HostUserInputs, context: Context, recorded: boolean): Promise<HostUserState> {
   const host = await hostOf(desired, context);
   const now = await host.fact(userState(desired.name));
-  if (now.kind === "user")
-    mayTake(`${host.name}: the account ${desired.name}`, ownerOf(now.gecos), desired.owner, desired.adopt);
+  if (now.kind === "user") {
+    const found = ownerOf(now.gecos);
+    const adopt = desired.adopt || (recorded && found === undefined);
+    mayTake(`${host.name}: the account ${desired.name}`, found, desired.owner, adopt);
+  }
   const { name, folder, shell, owner, adopt = false } = desired;
   const result = await host.run(
     "account",
@@ -44,22 +56,33 @@ async function ensure(desired: HostUserInputs, context: Context): Promise<HostUs
 /** A system account for pulls: no password, no other groups; its home holds borg's cache and nothing to protect. */
 export const hostUser: Kind<HostUserInputs, HostUserState> = {
   inputs: hostUserInputs,
-  computed: ["password", "groups"],
+  computed: ["password", "groups", "folderState"],
   promises: { password: "*", groups: [] },
   id: ({ name }) => name,
   diff: (live, desired) => ({
     ...compareConnection(live, desired),
-    ...compare(live, wanted(desired), ["owner", "shell", "folder", "password", "groups"], ["name"]),
+    ...compare(live, wanted(desired), ["owner", "shell", "folder", "password", "groups", "folderState"], ["name"]),
   }),
-  create: ensure,
+  create: (desired, context) => ensure(desired, context, false),
   read: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);
-    const now = await host.fact(userState(inputs.name));
+    const [now, home] = await Promise.all([
+      host.fact(userState(inputs.name)),
+      host.fact(folderState(inputs.folder)),
+    ]);
     if (now.kind === "absent") return undefined;
     const { folder, shell, password, groups } = now;
-    return { ...known, owner: ownerOf(now.gecos) ?? "(none)", folder, shell, password, groups };
+    return {
+      ...known,
+      owner: ownerOf(now.gecos) ?? "(none)",
+      folder,
+      shell,
+      password,
+      groups,
+      folderState: home.kind === "folder" ? `${home.mode} ${home.user}:${home.group}` : home.kind,
+    };
   },
-  update: (_live, desired, context) => ensure(desired, context),
+  update: (_live, desired, context) => ensure(desired, context, true),
   remove: async (_known, inputs, context) => {
     const host = await hostOf(inputs, context);
     const now = await host.fact(userState(inputs.name));

@@ -8,8 +8,8 @@ export type UserState =
       readonly gecos: string;
       readonly folder: string;
       readonly shell: string;
-      /** "*" is no password but not locked, "!..." is locked, "set" is a usable password, "empty" asks for none. */
-      readonly password: "*" | "locked" | "set" | "empty";
+      /** "*" is no password but not locked, "!..." is locked, "set" is a usable password, "empty" asks for none, "expired" is an account whose day has come. */
+      readonly password: "*" | "locked" | "set" | "empty" | "expired";
       /** Groups besides the one named like the account. */
       readonly groups: readonly string[];
     };
@@ -33,9 +33,11 @@ export const userState = (name: string): Fact<UserState> => ({
   },
 });
 
-/** @param field the second one of the account's line in shadow */
-function passwordOf(field: string): "*" | "locked" | "set" | "empty" {
-  if (field === "*") return "*";
-  if (field === "") return "empty";
-  return field.startsWith("!") ? "locked" : "set";
+/** @param shadow password and day of expiry, as in shadow */
+function passwordOf(shadow: string): "*" | "locked" | "set" | "empty" | "expired" {
+  const [password = "", expires = ""] = shadow.split(":");
+  if (expires !== "" && Number(expires) * 86_400_000 <= Date.now()) return "expired";
+  if (password === "*") return "*";
+  if (password === "") return "empty";
+  return password.startsWith("!") ? "locked" : "set";
 }

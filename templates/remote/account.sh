@@ -32,9 +32,13 @@ remove)
     pkill -TERM -u "$name" || true
     for _ in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$name" >/dev/null || break; sleep 0.3; done
     pkill -KILL -u "$name" || true
-    getent passwd "$name" >/dev/null && userdel -- "$name"
-    getent group "$name" >/dev/null && groupdel -- "$name"
-    rm -rf --one-file-system -- "$folder" "$run" "/var/cache/$name"
+    # Only what belongs to the account goes with it; its cache of privilege "root" is root's.
+    for path in "$folder" "$run"; do
+        [ -L "$path" ] || [ "$(stat -c %U -- "$path" 2>/dev/null)" != "$name" ] || rm -rf --one-file-system -- "$path"
+    done
+    rm -rf --one-file-system -- "/var/cache/$name"
+    ! getent passwd "$name" >/dev/null || userdel -- "$name"
+    ! getent group "$name" >/dev/null || groupdel -- "$name"
     rm -f -- "$run.lock"
     ;;
 esac

@@ -1,5 +1,5 @@
 # What is so on this machine: one function a fact, run as root, reading only. A fact prints for its parser in remote/facts/.
-LC_ALL=C; TZ=UTC; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL TZ PATH
+LC_ALL=C; TZ=UTC; PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL TZ PATH
 
 # file PATH: its kind, and for a regular file mode, user, group and content
 fact_file() {
@@ -19,10 +19,10 @@ fact_folder() {
     fi
 }
 
-# user NAME: passwd line, state of the password, groups
+# user NAME: passwd line, password and day of expiry, groups
 fact_user() {
     getent passwd "$1" || { echo absent; return 0; }
-    getent shadow "$1" | cut -d: -f2
+    getent shadow "$1" | cut -d: -f2,8
     id -Gn "$1"
 }
 
@@ -52,7 +52,7 @@ fact_key() {
     { getent passwd | cut -d: -f6 | sort -u | while read -r home; do
         for file in "$home"/.ssh/authorized_keys "$home"/.ssh/authorized_keys2; do [ -f "$file" ] && printf '%s\n' "$file"; done
       done
-      find /etc/ssh -type f 2>/dev/null
+      find /etc/ssh -type f ! -name '.borgpull.*' 2>/dev/null
     } | sort -u | while read -r file; do grep -nHF -- "$1" "$file" 2>/dev/null; done
     true
 }

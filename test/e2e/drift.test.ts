@@ -127,7 +127,7 @@ describe("by hand on a host", { timeout: 600_000 }, () => {
   it("the key file's mode and owner", () =>
     isShownAndRepaired({
       script: () => `chown borgpull:adm ${paths.authorizedKeys}; chmod 664 ${paths.authorizedKeys}`,
-      plan: () => ["~ web1-key (update)", '~ access: "0664 borgpull adm" => "0644 root root"'],
+      plan: () => ["~ web1-key (update)", '~ file: "0664 borgpull:adm" => "0644 root:root"'],
     }));
 
   it("a second copy of the key without options, ahead of ours in our file", () =>

@@ -170,7 +170,7 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
     const web1 = program.host("web1");
     await web1.start();
     const left = await web1.run(
-      "find /etc /usr/local /var/lib -xdev -type f | grep borgpull | grep -v ^/var/lib/borgpull/",
+      "find /etc /usr/local /var/lib -xdev -type f | grep borgpull | grep -v ^/var/lib/borgpull-account/",
     );
     assert.match(left, /60-borgpull\.conf/);
     for (const file of left.trim().split("\n"))

@@ -212,13 +212,6 @@ describe("what a backup may read", { timeout: 600_000 }, () => {
     assert.equal(backedUpBy("db1"), "root");
   });
 
-  it("with privilege read-all is everything, not as root", async () => {
-    await pulled("read-all");
-    assert.equal(lastRun("db1")?.outcome, "good");
-    assert.equal(restored("db1", "srv/db/own"), "own\n");
-    assert.equal(backedUpBy("db1"), "borgpull");
-  });
-
   it("is taken back: with privilege user again the sudoers file is gone", async () => {
     await configure({ files, mail }, { privilege: "user" });
     assert.ok(planned((await program.preview(never)).out).includes("- db1-sudoers (delete)"));

@@ -111,7 +111,7 @@ test("while a pull runs its passphrase is in no command line and no environment 
   assert.deepEqual([...found], []);
   const files = await web1.run(
     `secret=$(cat)
-    { journalctl --no-pager; find /etc /var/log /run/borgpull* /var/lib/borgpull /tmp -type f -exec cat {} +; } |
+    { journalctl --no-pager; find /etc /var/log /run/borgpull* /var/lib/borgpull-account /tmp -type f -exec cat {} +; } |
       grep -qaF -- "$secret" && echo found || echo clean`,
     { stdin: passphrase },
   );

@@ -69,7 +69,12 @@ export interface Driver extends AsyncDisposable {
 
 export async function startProvider(env: Readonly<Record<string, string>> = {}): Promise<Driver> {
   const child = spawn(plugin, [], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } });
-  const [port] = await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line");
+  const died = once(child, "exit").then(([code]) => Promise.reject(new Error(`the plugin ended with ${code}`)));
+  const [port] = await Promise.race([
+    once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line"),
+    died,
+  ]);
+  died.catch(() => {}); // later it is ended on purpose
   const client = new service.ResourceProviderClient(
     `127.0.0.1:${port}`,
     grpc.credentials.createInsecure(),

@@ -9,17 +9,17 @@ before(async () => {
 });
 after(() => lab[Symbol.asyncDispose]());
 
-const account = (name = "borgpull") => ({ ...lab.on, name, folder: `/var/lib/${name}`, shell: "/bin/sh" });
+const account = (name = "borgpull") => ({ ...lab.on, name, folder: `/var/lib/${name}-account`, shell: "/bin/sh" });
 
 test("the account is a system account without password, groups or content", async () => {
   const { id, outputs } = await lab.provider.create(type, account());
   assert.deepEqual((await drift(lab.provider, type, id, outputs, account())).paths, {});
   assert.match(
     await lab.host.run("getent passwd borgpull"),
-    new RegExp(`:borgpull ${owner}:/var/lib/borgpull:/bin/sh$`, "m"),
+    new RegExp(`:borgpull ${owner}:/var/lib/borgpull-account:/bin/sh$`, "m"),
   );
   assert.equal((await lab.host.run("getent shadow borgpull | cut -d: -f2")).trim(), "*");
-  assert.equal((await lab.host.run("stat -c '%a %U' /var/lib/borgpull")).trim(), "700 borgpull");
+  assert.equal((await lab.host.run("stat -c '%a %U' /var/lib/borgpull-account")).trim(), "700 borgpull");
 });
 
 test("shell, lock, password, groups and home each show as what they are, and update repairs", async () => {
@@ -30,13 +30,15 @@ test("shell, lock, password, groups and home each show as what they are, and upd
     ["echo borgpull:secret | chpasswd", "password"],
     ["usermod -aG adm borgpull", "groups"],
     ["usermod -d /tmp borgpull", "folder"],
+    ["chage -E 0 borgpull", "password"],
+    ["chmod 755 /var/lib/borgpull-account", "folderState"],
+    ["rm -r /var/lib/borgpull-account", "folderState"],
     ["usermod -c 'somebody' borgpull", "owner"],
   ];
   for (const [damage, path] of cases) {
     await lab.host.run(damage);
     const seen = await drift(lab.provider, type, id, outputs, account());
     assert.deepEqual(Object.keys(seen.paths), [path], damage);
-    if (path === "owner") await lab.host.run(`usermod -c 'borgpull ${owner}' borgpull`);
     const repaired = await lab.provider.update(type, id, seen.live, account());
     assert.deepEqual((await drift(lab.provider, type, id, repaired.outputs, account())).paths, {}, damage);
   }
@@ -63,7 +65,7 @@ test("removal ends its processes and leaves no trace", async () => {
   assert.equal(
     (
       await lab.host.run(
-        "getent passwd gone; getent group gone; ls -d /var/lib/gone /run/gone 2>/dev/null; true",
+        "getent passwd gone; getent group gone; ls -d /var/lib/gone-account /run/gone 2>/dev/null; true",
       )
     ).trim(),
     "",
