@@ -74,12 +74,12 @@ async function ensure(
   await edit(host, desired, line, [blobOf(desired.publicKey), before], context);
   const unproved = { ...desired, ...promises, line, proved: false };
   const live = (await look(host, unproved, desired)) ?? unproved;
-  if (live.elsewhere.length > 0) {
-    throw new PartialFailure(live, [
-      `${host.name}: the pull key also stands in ${live.elsewhere.join(", ")}, where it may do more than pull. That file is not ours to change: remove that line.`,
-    ]);
-  }
-  return { ...live, proved: await prove(desired, live, context) };
+  // Proved first: once somebody has removed that line, nothing is left to do.
+  const state = { ...live, proved: await prove(desired, live, context) };
+  if (live.elsewhere.length === 0) return state;
+  throw new PartialFailure(state, [
+    `${host.name}: the pull key also stands in ${live.elsewhere.join(", ")}, where it may do more than pull. That file is not ours to change: remove that line.`,
+  ]);
 }
 
 async function edit(

@@ -12,6 +12,8 @@ import { betweenPulls } from "../vps-lock.ts";
 
 interface SshdDropInState extends SshdDropInInputs {
   readonly mode: string;
+  /** Unix user and group: who owns the file may change what sshd does. */
+  readonly unixOwner: string;
   /** Whether the running sshd has read it. */
   readonly loaded: boolean;
 }
@@ -19,15 +21,16 @@ interface SshdDropInState extends SshdDropInInputs {
 /** After this long without a proof the host puts the old file back by itself. */
 const restoreSeconds = 60;
 
-const wanted = (inputs: SshdDropInInputs): SshdDropInState => ({ ...inputs, mode: "0644", loaded: true });
-const compared = ["content", "mode", "settings", "loaded", "owner"];
+const promises = { mode: "0644", unixOwner: "root:root", loaded: true } as const;
+const wanted = (inputs: SshdDropInInputs): SshdDropInState => ({ ...inputs, ...promises });
+const compared = ["content", "mode", "unixOwner", "settings", "loaded", "owner"];
 
 /** What sshd would do with the drop-in, tried on a copy of its configuration. Throws UserError, with nothing changed. */
 export async function tryDropIn(
   host: Host,
   { user, path, content, settings }: Pick<SshdDropInInputs, "user" | "path" | "content" | "settings">,
 ): Promise<void> {
-  const tried = await host.run("sshd", ["try", user, path], { stdin: content });
+  const tried = await host.run("sshd", ["try", user, path, String(Buffer.byteLength(content))], { stdin: content });
   if (tried.code !== 0) {
     throw new UserError(
       `${host.name}: sshd refuses the drop-in: ${tried.stderr.toString().trim().split("\n").join("; ")}.`,
@@ -66,8 +69,9 @@ async function change(
   context: Context,
 ): Promise<void> {
   const { path, content, lock = "", connection } = desired;
+  const bytes = String(Buffer.byteLength(content));
   const changed = await betweenPulls(
-    () => host.run("sshd", ["change", path, lock, String(restoreSeconds), what], { stdin: content }),
+    () => host.run("sshd", ["change", path, lock, String(restoreSeconds), what, bytes], { stdin: content }),
     context,
   );
   if (changed.code !== 0) {
@@ -144,18 +148,18 @@ async function readState(
     return {
       ...known,
       content: `(${file.kind} ${file.what})\n`,
-      mode: "(none)",
+      mode: "(none)", unixOwner: "(none)",
       settings,
       loaded: sshd.loaded,
     };
-  return { ...known, content: file.content, mode: file.mode, settings, loaded: sshd.loaded };
+  return { ...known, content: file.content, mode: file.mode, unixOwner: `${file.user}:${file.group}`, settings, loaded: sshd.loaded };
 }
 
 /** A drop-in of sshd's configuration that is in force: tried first, then reloaded under an armed restore, then proved by a new login. */
 export const sshdDropIn: Kind<SshdDropInInputs, SshdDropInState> = {
   inputs: sshdDropInInputs,
-  computed: ["mode", "loaded"],
-  promises: { mode: "0644", loaded: true },
+  computed: ["mode", "unixOwner", "loaded"],
+  promises,
   id: ({ path }) => path,
   diff: (live, desired) => ({
     ...compareConnection(live, desired),

@@ -26,22 +26,26 @@ fact_user() {
     id -Gn "$1"
 }
 
-# sshd USER PATH: what is in force for that user, then what PATH alone would put in force, then whether sshd has loaded PATH
+# sshd USER PATH: what is in force for that user, then what PATH alone would put in force, then whether sshd has loaded its files
 fact_sshd() {
     mkdir -p /run/sshd # without it sshd -T fails where sshd is socket-activated
-    sshd -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>&1 || echo "failed $?"
+    seen="user=$1,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
+    settings=$(sshd -T -C "$seen" 2>&1) || settings="failed: $settings"
+    echo "$settings"
     echo "== alone"
-    if [ -f "$2" ]; then sshd -T -f "$2" -C "user=$1,host=localhost,addr=127.0.0.1" 2>&1 || echo "failed $?"; fi
+    key=$(echo "$settings" | awk '$1 == "hostkey" { print $2 }' | while read -r key; do [ ! -f "$key" ] || { echo "$key"; break; }; done)
+    if [ -f "$2" ]; then sshd -T -f "$2" -h "$key" -C "$seen" 2>&1; fi
     echo "== loaded"
-    sshd_loaded "$2"
+    sshd_loaded
 }
 
-# Whether the running sshd read its configuration after PATH was last changed: systemd notes the time of a start or reload.
+# Whether the running sshd read its configuration after it was last changed: systemd notes the time of a start or reload.
 sshd_loaded() {
-    changed=$(stat -c %.Z -- "$1" 2>/dev/null || stat -c %.Z /etc/ssh)
+    changed=$(find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -printf '%C@\n' 2>/dev/null | sort -n | tail -n 1)
     unit=ssh.service
     [ "$(systemctl show -p LoadState --value "$unit")" = loaded ] || unit=sshd.service
     if [ "$(systemctl is-active "$unit")" != active ]; then echo yes; return 0; fi # socket-activated: read at each connection
+    case $(systemctl show -p ReloadResult --value "$unit") in success|'') ;; *) echo no; return 0 ;; esac
     since=$(systemctl show --timestamp=us -p StateChangeTimestamp --value "$unit")
     loaded=$(date -d "$since" +%s.%N)
     if awk "BEGIN { exit !($loaded + 0 >= $changed + 0) }"; then echo yes; else echo no; fi

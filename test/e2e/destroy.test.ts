@@ -240,7 +240,7 @@ describe("destroy", { skip, timeout: 420_000 }, () => {
     well(await program.up(noPull));
     assert.match(
       await web1.run("getent passwd borgpull"),
-      /:borgpull borgpull\/[^:]+:\/var\/lib\/borgpull:\/bin\/sh$/m,
+      new RegExp(`:borgpull borgpull/[^:]+:${paths.home}:/bin/sh$`, "m"),
     );
     assert.match(await web1.run(`cat ${paths.dropIn}`), /^Match User borgpull$/m);
     assert.equal(await program.clean(), 0);

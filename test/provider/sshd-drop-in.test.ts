@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { scriptText } from "../../remote/host.ts";
 import { openHosts } from "../../remote/pool.ts";
 import { startProvider } from "./driver.ts";
 import { drift, type Fixture, fixture, owner } from "./fixture.ts";
@@ -54,7 +55,9 @@ test("a line, the mode, an overriding earlier file, a missing reload, a deletion
       ["content", "settings.PermitTTY"],
     ],
     [`chmod 600 ${path} && systemctl reload ssh`, ["mode"]],
+    [`chown daemon ${path} && systemctl reload ssh`, ["unixOwner"]],
     [`touch ${path}`, ["loaded"]],
+    ["echo '# harmless' > /etc/ssh/sshd_config.d/99-other.conf", ["loaded"]],
   ];
   for (const [damage, expected] of cases) {
     await lab.host.run(damage);
@@ -135,12 +138,45 @@ test("killed between reload and proof, the host puts the old file back by itself
   if (left === "0\n0") return assert.match(await lab.host.run(`cat ${path}`), /PermitUserRC/);
   await login();
   await lab.host.run("systemctl start borgpull-sshd-restore-60-borgpull.service");
-  assert.equal(await lab.host.run(`cat ${path}`), before);
   for (let i = 0; (await pending()).trim() !== "0\n0"; i++) {
     assert.ok(i < 300, "the restore leaves nothing behind");
     await wait(50);
   }
+  assert.equal(await lab.host.run(`cat ${path}`), before);
   await login();
+});
+
+test("a timer and a provider that restore at the same time, and a keep that comes too late: the old file is back, once", async () => {
+  const inputs = dropIn();
+  await lab.provider.update(type, path, inputs, inputs);
+  const before = await lab.host.run(`cat ${path}`);
+  const sh = scriptText("sshd");
+  for (let round = 0; round < 5; round++) {
+    await lab.host.run(
+      `cat > /root/sshd.sh <<'SSHD_SCRIPT'\n${sh}\nSSHD_SCRIPT\nprintf '# new\\n' | sh /root/sshd.sh change ${path} '' 60 write 6`,
+    );
+    assert.equal(await lab.host.run(`cat ${path}`), "# new\n");
+    await lab.host.run(
+      `systemctl start --no-block borgpull-sshd-restore-60-borgpull.service; sh /root/sshd.sh restore ${path}; sh /root/sshd.sh keep ${path} && exit 1 || [ $? = 76 ]`,
+    );
+    assert.equal(await lab.host.run(`cat ${path}`), before);
+  }
+});
+
+test("a connection cut while the content comes changes nothing", async () => {
+  const before = await lab.host.run(`cat ${path}`);
+  const cut = (verb: string) => `printf '# half' | sh /root/sshd.sh ${verb}; [ $? = 74 ]`;
+  await lab.host.run(cut(`change ${path} '' 60 write 600`));
+  await lab.host.run(cut(`try borgpull ${path} 600`));
+  assert.equal(await lab.host.run(`cat ${path}`), before);
+});
+
+test("a Match that asks for the port is no obstacle", async () => {
+  await lab.host.run("printf 'Match LocalPort 2222\\n  PermitTTY yes\\n' > /etc/ssh/sshd_config.d/98-port.conf; systemctl reload ssh");
+  const inputs = dropIn();
+  const { outputs } = await lab.provider.update(type, path, inputs, inputs);
+  assert.deepEqual((await drift(lab.provider, type, path, outputs, inputs)).paths, {});
+  await lab.host.run("rm /etc/ssh/sshd_config.d/98-port.conf");
 });
 
 test("removal reloads, and a login still works", async () => {
