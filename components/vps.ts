@@ -102,7 +102,13 @@ export class Vps extends pulumi.ComponentResource {
         content: templates.tmpfiles(data),
         mode: "0644",
         activate: createFrom(paths.tmpfiles),
-        folder: { path: paths.run, mode: "0700", user: instance, group: instance },
+        folder: {
+          path: paths.run,
+          mode: "0700",
+          user: instance,
+          group: instance,
+          files: { [paths.lock]: `0640 root:${instance}` },
+        },
       },
       after(account),
     );

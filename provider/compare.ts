@@ -45,10 +45,21 @@ export function compare(
   ]);
 }
 
-/** Another address, user or port is no difference; another host key is one, and everything is proved again. */
-export function compareConnection(live: object, desired: object): Diff {
-  const keys = (of: object) => (of as { connection?: { hostKeys?: readonly string[] } }).connection?.hostKeys;
-  const [before, after] = [keys(live), keys(desired)];
-  if (!after || JSON.stringify(before) === JSON.stringify(after)) return {};
-  return { "connection.hostKeys": { kind: "UPDATE" } };
+interface Reached {
+  readonly connection?:
+    | { readonly hostKeys?: Json; readonly jump?: { readonly hostKeys?: Json } | undefined }
+    | undefined;
+}
+
+/** Another address, user or port is no difference; another host key is one, the jump host's too, and everything is proved again. */
+export function compareConnection(live: Reached, desired: Reached): Diff {
+  const [before, after] = [live.connection, desired.connection];
+  if ((after as Json) === unknown) return { connection: { kind: "UPDATE" } };
+  if (!before || !after) return {};
+  return Object.fromEntries([
+    ...differences("connection.hostKeys", before.hostKeys, after.hostKeys, ""),
+    ...(before.jump && after.jump
+      ? differences("connection.jump.hostKeys", before.jump.hostKeys, after.jump.hostKeys, "")
+      : []),
+  ]);
 }

@@ -20,10 +20,14 @@ export async function putFile(host: Host, file: FileToPut, context: Context): Pr
   const { path, content, mode, user, group, lock = "", within = "", validate = [] } = file;
   const result = await betweenPulls(
     () =>
-      host.run("write-file", [path, String(Buffer.byteLength(content)), mode, user, group, lock, within, ...validate], {
-        stdin: content,
-        signal: context.signal,
-      }),
+      host.run(
+        "write-file",
+        [path, String(Buffer.byteLength(content)), mode, user, group, lock, within, ...validate],
+        {
+          stdin: content,
+          signal: context.signal,
+        },
+      ),
     context,
   );
   if (result.code === 0) return;

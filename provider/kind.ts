@@ -6,6 +6,9 @@ export interface Context {
   readonly hosts: Hosts;
   /** Ended by Ctrl-C, by the engine's Cancel, and when the engine is gone. */
   readonly signal: AbortSignal;
+  readonly urn: string;
+  /** What was made in this run: place -> urn. A resource that was renamed is made under its new name before it is deleted under the old. */
+  readonly made: Map<string, string>;
   /** Text on the resource's row while the operation runs; not kept. */
   status(text: string): void;
   /** A warning that is counted and kept with the update. */

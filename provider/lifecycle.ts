@@ -1,7 +1,9 @@
 /** What every kind has in common: checking, previews, secrets, and reads that never fail. Plain data in and out. */
 import * as z from "zod";
 import { describe, ReachError, UserError } from "../schema/errors.ts";
+import { endpoint } from "../schema/target.ts";
 import { type Context, type Diff, type Kind, PartialFailure } from "./kind.ts";
+import { moving, thisHome } from "./place.ts";
 import {
   holdsUnknown,
   reveal,
@@ -26,7 +28,6 @@ export class InitFailed extends Error {
   readonly reasons: readonly string[];
   constructor(id: string, outputs: Values, inputs: Values, reasons: readonly string[]) {
     super(reasons.join(" "));
-    Object.assign(this, { id, outputs, inputs, reasons });
     this.id = id;
     this.outputs = outputs;
     this.inputs = inputs;
@@ -62,6 +63,12 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     if (!kind.rehearse || holdsUnknown(news)) return;
     await kind.rehearse(plain<Inputs>(news), context).catch((error) => context.warnOnce(describe(error)));
   };
+  const placeOf = (inputs: Values): string => {
+    const { connection } = inputs as {
+      readonly connection?: { readonly host: string; readonly port: number };
+    };
+    return `${connection ? endpoint(connection) : "home"}: ${kind.leftovers(plain<Inputs>(inputs))}`;
+  };
   const recorded = async (id: (state: object) => string, news: Values, work: () => Promise<State>) => {
     try {
       return outputs(await work(), news);
@@ -85,6 +92,7 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
       }
       const desired = plain<Inputs>(news);
       const id = kind.id(desired);
+      context.made.set(placeOf(news), context.urn);
       return {
         id,
         outputs: await recorded(
@@ -107,7 +115,9 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
       if (preview) {
         await rehearse(news, context);
         const kept = Object.fromEntries(kind.computed.map((name) => [name, olds[name] ?? unknown]));
-        return { ...kept, ...news, ...computed(holdsUnknown(news) ? kind.computed : (kind.changing ?? [])) };
+        const open = holdsUnknown(news);
+        const foreseen = moving() && !open ? (kind.foresee?.(plain<Inputs>(news)) ?? {}) : {};
+        return { ...kept, ...news, ...computed(open ? kind.computed : (kind.changing ?? [])), ...foreseen };
       }
       return recorded(
         () => id,
@@ -116,11 +126,18 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
       );
     },
     remove: async (known, inputs, context) => {
+      // Made anew under another name in this run: it is that resource's now.
+      const maker = context.made.get(placeOf(inputs));
+      if (maker !== undefined && maker !== context.urn) return;
+      const left = kind.leftovers(plain<Inputs>(inputs));
+      const { home } = inputs as { readonly home?: string };
+      if (moving() && home !== undefined && home !== thisHome()) {
+        return context.warn(`At the former home this is left behind: ${left}.`);
+      }
       try {
         await kind.remove(plain<State>(known), plain<Inputs>(inputs), context);
       } catch (error) {
         if (!(error instanceof ReachError)) throw error;
-        const left = kind.leftovers(plain<Inputs>(inputs));
         if (process.env.BORGPULL_UNREACHABLE !== "forget") {
           throw new UserError(
             error.problem,

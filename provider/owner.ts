@@ -4,6 +4,7 @@ import { UserError } from "../schema/errors.ts";
  * Whether what is there may be taken over. Ours is, so that a lost state heals by `up`; another stack's never is; what nobody of us made
  * only with `adopt: true`.
  * @param found the owner its header, comment or GECOS names; undefined for a foreign thing
+ * @param adopt asked for, or the thing is in our state: ours even when somebody wrote over its header
  * @throws UserError
  */
 export function mayTake(

@@ -17,6 +17,9 @@ export function thisHome(): string {
   return `${machine}/${os.userInfo().uid}`;
 }
 
+/** `BORGPULL_HOME=here`: the machine that this runs on becomes home. */
+export const moving = (): boolean => process.env.BORGPULL_HOME === "here";
+
 /** Throws unless this is the machine and user of the first `up`. */
 export function requireHome(home: string): void {
   if (home === thisHome()) return;
@@ -29,6 +32,7 @@ export function requireHome(home: string): void {
 /** Whether local things can be read here; if not, says so once and the caller answers with what was last known. */
 export async function readableHere(home: string, context: Context): Promise<boolean> {
   if (home === thisHome()) return true;
+  if (moving()) return false;
   await context.warnOnce(
     "This is not the machine at home: what is there is shown as last known, and nothing there can be changed.",
   );

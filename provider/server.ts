@@ -226,6 +226,7 @@ function statusOf(error: unknown): Partial<grpc.ServiceError> {
 function contexts({ engine, hosts, signal }: ServerOptions): (request: Message) => Context {
   const client = engine ? new enginesvc.EngineClient(engine, grpc.credentials.createInsecure()) : undefined;
   const said = new Set<string>();
+  const made = new Map<string, string>();
   const log = (urn: string, text: string, ephemeral: boolean): Promise<void> => {
     const request = new enginepb.LogRequest();
     request.setSeverity(ephemeral ? enginepb.LogSeverity.INFO : enginepb.LogSeverity.WARNING);
@@ -239,6 +240,8 @@ function contexts({ engine, hosts, signal }: ServerOptions): (request: Message) 
     return {
       hosts,
       signal,
+      urn,
+      made,
       status: (text) => void log(urn, text, true),
       warn: (text) => log(urn, text, false),
       warnOnce: async (text) => {

@@ -19,6 +19,7 @@ export interface Connection extends AsyncDisposable {
 
 type Login = Omit<Target, "jump">;
 
+const connectSeconds = 20;
 /** Sent when nothing came for this long; data counts as a sign of life where the channel's reader resets it. */
 const keepaliveMilliseconds = 30_000;
 const keepaliveCount = 4;
@@ -36,7 +37,7 @@ export async function connect(
   if (!jump) return open(target, login, undefined, options);
   const hop = await open(jump, jump, undefined, options);
   try {
-    const sock = await tunnel(hop, login);
+    const sock = await tunnel(hop, login, options.timeoutSeconds ?? connectSeconds);
     const connection = await open(target, login, sock, options);
     void connection.closed.then(() => hop[Symbol.asyncDispose]());
     return connection;
@@ -46,17 +47,22 @@ export async function connect(
   }
 }
 
-function tunnel(hop: Connection, to: Login): Promise<Duplex> {
+function tunnel(hop: Connection, to: Login, seconds: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    hop.client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, stream) => {
-      if (!error) return resolve(stream);
+    const refuse = (reason: string) =>
       reject(
         new ReachError(
           "unreachable",
-          `The jump host ${endpoint(hop.target)} could not reach ${endpoint(to)}: ${error.message}.`,
+          `The jump host ${endpoint(hop.target)} could not reach ${endpoint(to)}: ${reason}.`,
           "Check the address, and that the jump host's sshd has AllowTcpForwarding yes or local for this login.",
         ),
       );
+    // The jump host itself may wait for minutes.
+    const timer = setTimeout(() => refuse(`no answer within ${seconds} s`), seconds * 1000);
+    hop.client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, stream) => {
+      clearTimeout(timer);
+      if (error) refuse(error.message);
+      else resolve(stream);
     });
   });
 }
@@ -92,7 +98,7 @@ async function open(
     ...(sock ? { sock } : { host: login.host, port: login.port }),
     username: login.user,
     ...auth,
-    readyTimeout: (options.timeoutSeconds ?? 20) * 1000,
+    readyTimeout: (options.timeoutSeconds ?? connectSeconds) * 1000,
     keepaliveInterval: keepaliveMilliseconds,
     keepaliveCountMax: keepaliveCount,
     algorithms: { serverHostKey: hostKeyAlgorithms(login.hostKeys) },

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type ssh2 from "ssh2";
 import { ReachError } from "../schema/errors.ts";
 import { endpoint, type Target } from "../schema/target.ts";
@@ -16,6 +17,9 @@ export interface ExecOptions {
   /** Ends the command's channel and throws; default 120. */
   readonly timeoutSeconds?: number;
 }
+
+/** sshd opens a session at once or refuses it; after this long the connection is dead. */
+const openSeconds = 60;
 
 /** Runs one command on a session channel of an open connection. */
 export async function exec(
@@ -44,6 +48,9 @@ export async function exec(
       }
     }),
     closed.then((error) => Promise.reject(lost(error))),
+    wait(openSeconds * 1000, undefined, { ref: false }).then(() =>
+      Promise.reject(lost(new Error(`no session within ${openSeconds} s`))),
+    ),
   ]);
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
@@ -33,16 +34,19 @@ export async function readIdentity(file: string): Promise<Identity> {
   const text = open
     ? await fs.readFile(`${file}.pub`, "utf8")
     : (await keygen(["-y", "-P", "", "-f", file])).stdout;
-  const [type, blob, ...comment] = text.trim().split(" ");
-  const { stdout } = await keygen(["-l", "-f", `${file}.pub`]);
+  const [type, blob = "", ...comment] = text.trim().split(" ");
   return {
     kind: "key",
     publicKey: `${type} ${blob}`,
     comment: comment.join(" "),
-    fingerprint: stdout.split(" ")[1] ?? "",
+    fingerprint: fingerprintOf(blob),
     mode,
   };
 }
+
+/** As `ssh-keygen -l` prints it: SHA-256 in base64 without padding. */
+const fingerprintOf = (blob: string): string =>
+  `SHA256:${createHash("sha256").update(Buffer.from(blob, "base64")).digest("base64").replace(/=+$/, "")}`;
 
 /** Makes an ed25519 key pair without a passphrase, 0600: it must work when nobody is there to type one. */
 export async function makeIdentity(file: string, comment: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { ReachError } from "../schema/errors.ts";
 
 /** sshd's default MaxSessions is 10; two are left to the person who looks at the same time. */
 const mostSessions = 8;
@@ -38,7 +39,15 @@ export function sessionLimit(): <T>(session: () => Promise<T>) => Promise<T> {
         if (refused) limit = Math.max(1, Math.min(limit, open - 1));
         const alone = open === 1;
         done();
-        if (!refused || (alone && ++refusedAlone > patience.tries)) throw error;
+        if (!refused) throw error;
+        if (alone && ++refusedAlone > patience.tries) {
+          throw new ReachError(
+            "login-refused",
+            `The login works, but sshd opens no session: ${error.message}.`,
+            "Check MaxSessions in its configuration: at least 1 is needed.",
+            { cause: error },
+          );
+        }
         await wait(patience.milliseconds);
       }
     }

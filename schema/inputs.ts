@@ -7,7 +7,7 @@ import { absolutePath, instanceName, jobName, ownerId, publicKey } from "./names
 import { target } from "./target.ts";
 
 const mode = z.string().regex(/^0[0-7]{3}$/, 'four octal digits, such as "0644"');
-const unixName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a Unix account's name");
+const unixName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/, "a Unix account's or group's name");
 const argv = z.array(z.string().min(1)).min(1);
 /** `<machine id>/<uid>` of the machine at home, from the Home resource. */
 const home = z.string().min(1);
@@ -60,7 +60,16 @@ export const hostFileInputs = z.strictObject({
   /** Run after the file is in place, and after its removal. */
   activate: argv.optional(),
   /** A folder that the activation makes: checked on every read, repaired by activating again. */
-  folder: z.strictObject({ path: absolutePath, mode, user: unixName, group: unixName }).optional(),
+  folder: z
+    .strictObject({
+      path: absolutePath,
+      mode,
+      user: unixName,
+      group: unixName,
+      /** Files that it makes besides: path -> "mode user:group". */
+      files: z.record(z.string(), z.string()).optional(),
+    })
+    .optional(),
   /** A folder of ours above the file: made with the first file in it, removed with the last. */
   within: absolutePath.optional(),
   lock,

@@ -38,7 +38,9 @@ export function keyState(
 ): AuthorizedKeyState | undefined {
   const line = lineOf(inputs);
   const ours = places.filter((place) => place.file === inputs.path);
-  const elsewhere = places.filter((place) => place.file !== inputs.path).map((place) => `${place.file}:${place.line}`);
+  const elsewhere = places
+    .filter((place) => place.file !== inputs.path)
+    .map((place) => `${place.file}:${place.line}`);
   const main =
     ours.find(({ text }) => text === line) ??
     ours.find(({ text }) => text.endsWith(inputs.comment)) ??
@@ -49,7 +51,17 @@ export function keyState(
   const { command = "", ...options } = parsed?.options ?? {};
   const { key = "(sshd cannot read this line)", comment = "" } = parsed ?? {};
   const state = file.kind === "file" ? `${file.mode} ${file.user}:${file.group}` : file.kind;
-  return { ...known, options, command, publicKey: key, comment, line: main.text, strays, elsewhere, file: state };
+  return {
+    ...known,
+    options,
+    command,
+    publicKey: key,
+    comment,
+    line: main.text,
+    strays,
+    elsewhere,
+    file: state,
+  };
 }
 
 async function look(
@@ -99,10 +111,16 @@ async function edit(
 }
 
 /** The pull key, tried out. Only home has it: a line written from elsewhere is proved by the next `up` at home. */
-async function prove(desired: AuthorizedKeyInputs, live: AuthorizedKeyState, context: Context): Promise<boolean> {
+async function prove(
+  desired: AuthorizedKeyInputs,
+  live: AuthorizedKeyState,
+  context: Context,
+): Promise<boolean> {
   if (!desired.proof) return true;
   if (desired.proof.home !== thisHome()) {
-    await context.warnOnce("The key lines were written but not proved: only the machine at home has the pull keys.");
+    await context.warnOnce(
+      "The key lines were written but not proved: only the machine at home has the pull keys.",
+    );
     return false;
   }
   context.status("proving the pull key");
@@ -128,7 +146,9 @@ export const authorizedKey: Kind<AuthorizedKeyInputs, AuthorizedKeyState> = {
       ...compare(live, { ...desired, ...promises }, compared, ["path"]),
     };
     // The same options in another order are another line: `restrict` takes away what was given before it.
-    return Object.keys(found).length === 0 && live.line !== lineOf(desired) ? { line: { kind: "UPDATE" } } : found;
+    return Object.keys(found).length === 0 && live.line !== lineOf(desired)
+      ? { line: { kind: "UPDATE" } }
+      : found;
   },
   create: (desired, context) => ensure(desired, undefined, context),
   read: async (known, inputs, context) =>

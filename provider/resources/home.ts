@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type HomeInputs, homeInputs } from "../../schema/inputs.ts";
 import { homePaths } from "../../schema/paths.ts";
 import type { Kind } from "../kind.ts";
-import { thisHome } from "../place.ts";
+import { moving, thisHome } from "../place.ts";
 
 /** The machine and user at home, and what follows from them: on any other machine the program takes these from here, not from itself. */
 interface HomeState extends HomeInputs {
@@ -58,7 +58,6 @@ const computed = [
   "program",
   "placement",
 ] as const;
-const moving = (): boolean => process.env.BORGPULL_HOME === "here";
 /** The checkout was moved, at home: its timers must follow. */
 const movedProgram = (live: HomeState): boolean => live.home === thisHome() && live.program !== checkout;
 

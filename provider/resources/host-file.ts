@@ -1,4 +1,4 @@
-import { type FileState, type FolderState, fileState, folderState } from "../../remote/facts/file.ts";
+import { type FileState, fileState, folderState } from "../../remote/facts/file.ts";
 import type { Host } from "../../remote/host.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type HostFileInputs, hostFileInputs } from "../../schema/inputs.ts";
@@ -43,19 +43,34 @@ async function activate(host: Host, desired: HostFileInputs, context: Context): 
   return `${place(host, desired)} is in place, but "${desired.activate.join(" ")}" failed: ${said}. Mend that and run \`pulumi up\` again.`;
 }
 
-/** The file and its folder as they are, in the shape of the inputs. */
-function live(known: HostFileState, file: FileState, folder: FolderState | undefined): HostFileState {
+/** The file and what its activation made, as they are, in the shape of the inputs. */
+function live(known: HostFileState, file: FileState, made: HostFileInputs["folder"]): HostFileState {
   const { folder: _, ...rest } = known;
-  const folderNow =
-    known.folder && folder?.kind === "folder" ? { ...known.folder, ...onlyMode(folder) } : undefined;
-  const base = { ...rest, ...(folderNow ? { folder: folderNow } : {}) };
+  const base = { ...rest, ...(made ? { folder: made } : {}) };
   if (file.kind !== "file")
     return { ...base, type: file.kind === "absent" ? "absent" : `${file.kind} ${file.what}`.trim() };
   const { mode, user, group, content } = file;
   return { ...base, type: "file", mode, user, group, content };
 }
 
-const onlyMode = ({ mode, user, group }: FolderState & { kind: "folder" }) => ({ mode, user, group });
+/** The folder and the files that the activation makes, as they are; undefined when the folder is gone. */
+async function readMade(host: Host, wanted: HostFileInputs["folder"]): Promise<HostFileInputs["folder"]> {
+  if (!wanted) return undefined;
+  const { path, files } = wanted;
+  const [folder, ...states] = await Promise.all([
+    host.fact(folderState(path)),
+    ...Object.keys(files ?? {}).map(async (name) => {
+      const state = await host.fact(fileState(name));
+      return [
+        name,
+        state.kind === "file" ? `${state.mode} ${state.user}:${state.group}` : state.kind,
+      ] as const;
+    }),
+  ]);
+  if (folder.kind !== "folder") return undefined;
+  const { mode, user, group } = folder;
+  return { path, mode, user, group, ...(files ? { files: Object.fromEntries(states) } : {}) };
+}
 
 /** One whole file: content, mode and owner; checked before and made effective after it is put in place. */
 export const hostFile: Kind<HostFileInputs, HostFileState> = {
@@ -98,7 +113,7 @@ export const hostFile: Kind<HostFileInputs, HostFileState> = {
     const host = await hostOf(inputs, context);
     const [file, folder] = await Promise.all([
       host.fact(fileState(inputs.path)),
-      inputs.folder ? host.fact(folderState(inputs.folder.path)) : undefined,
+      readMade(host, inputs.folder),
     ]);
     return file.kind === "absent"
       ? undefined

@@ -61,7 +61,12 @@ export const hostUser: Kind<HostUserInputs, HostUserState> = {
   id: ({ name }) => name,
   diff: (live, desired) => ({
     ...compareConnection(live, desired),
-    ...compare(live, wanted(desired), ["owner", "shell", "folder", "password", "groups", "folderState"], ["name"]),
+    ...compare(
+      live,
+      wanted(desired),
+      ["owner", "shell", "folder", "password", "groups", "folderState"],
+      ["name"],
+    ),
   }),
   create: (desired, context) => ensure(desired, context, false),
   read: async (known, inputs, context) => {

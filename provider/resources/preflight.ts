@@ -16,10 +16,15 @@ interface PreflightState extends PreflightInputs {
   readonly missing: readonly string[];
 }
 
-const atLeast = (version: string, major: number, minor: number): boolean => {
-  const [a = 0, b = 0] = version.split(".").map(Number);
-  return a > major || (a === major && b >= minor);
-};
+/** "1.9.13p3" is at least 1.9.10. */
+function atLeast(version: string, ...wanted: readonly number[]): boolean {
+  const have = version.split(".").map(Number.parseFloat);
+  for (const [i, want] of wanted.entries()) {
+    const part = have[i] ?? 0;
+    if (part !== want) return part > want;
+  }
+  return true;
+}
 
 /** What a host lacks for pulls with this privilege; empty when nothing. Told by capability, not by the name of a distribution. */
 export function missing(found: Capabilities, privilege: PreflightInputs["privilege"]): string[] {
@@ -46,6 +51,10 @@ export function missing(found: Capabilities, privilege: PreflightInputs["privile
     [
       !needsSudo || found.sudo !== "",
       'sudo is not installed: apt-get install sudo, or set privilege: "user".',
+    ],
+    [
+      !needsSudo || found.sudo === "" || atLeast(found.sudoVersion, 1, 9, 10),
+      `sudo ${found.sudoVersion} takes no regular expressions: 1.9.10 or newer is needed, upgrade it, or set privilege: "user".`,
     ],
     [
       !needsSudo || found.sudo === "" || found.visudo !== "",

@@ -143,6 +143,6 @@ export const pull: Kind<PullInputs, PullState> = {
     return asked ? { ...known, pull: `due: ${asked}` } : known;
   },
   update: (live, desired, context) => ensure(desired, live, context),
-  remove: async () => {},
+  remove: async (_known, inputs) => requireHome(inputs.home),
   leftovers: () => "nothing",
 };

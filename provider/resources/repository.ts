@@ -1,4 +1,5 @@
 import * as crypto from "node:crypto";
+import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import * as z from "zod";
@@ -15,6 +16,8 @@ interface RepositoryState extends RepositoryInputs {
   readonly repositoryId: string;
   /** Of the passphrase's file: 0600, or "absent". */
   readonly passphraseMode: string;
+  /** The copy of the repository's config and key, made at init: "same", "differs" (somebody changed the key) or "absent". */
+  readonly keyCopyState: string;
 }
 
 /** What home keeps of a repository outside of it; without an id from before `borg init` until after it. */
@@ -36,9 +39,11 @@ async function readRecord(inputs: RepositoryInputs): Promise<Record | undefined>
   }
 }
 
-async function ensure(desired: RepositoryInputs): Promise<RepositoryState> {
+/** @param live what the state knows, on a machine that may have no record of it yet */
+async function ensure(desired: RepositoryInputs, live?: RepositoryState): Promise<RepositoryState> {
   requireHome(desired.home);
-  const known = await readRecord(desired);
+  const known =
+    (await readRecord(desired)) ?? (live && { owner: live.owner, path: live.path, id: live.repositoryId });
   if (known) mayTake(`The repository of ${desired.job}`, known.owner, desired.owner, false);
   const there = repositoryId(desired.path);
   const id = there ? take(desired, known, there) : await make(desired, known);
@@ -46,12 +51,32 @@ async function ensure(desired: RepositoryInputs): Promise<RepositoryState> {
     recordFile(desired),
     `${JSON.stringify({ owner: desired.owner, path: desired.path, id }, null, 2)}\n`,
   );
-  await replaceFile(
-    path.join(desired.keyCopy, "config"),
-    await fs.readFile(path.join(desired.path, "config"), "utf8"),
-  );
+  if ((await keyCopyState(desired)) === "absent") {
+    await replaceFile(keyCopyFile(desired), await fs.readFile(path.join(desired.path, "config"), "utf8"));
+  }
   await fs.chmod(desired.passphraseFile, 0o600);
-  return { ...desired, repositoryId: id, passphraseMode: "0600" };
+  const state = {
+    ...desired,
+    repositoryId: id,
+    passphraseMode: "0600",
+    keyCopyState: await keyCopyState(desired),
+  };
+  if (state.keyCopyState === "same") return state;
+  throw new PartialFailure(state, [
+    `The config or key of ${desired.path} is not what it was when its copy was made. If you changed the key yourself, remove ${keyCopyFile(desired)} and run \`pulumi up\`; if not, the VPS did: put the copy back.`,
+  ]);
+}
+
+const keyCopyFile = ({ keyCopy }: RepositoryInputs): string => path.join(keyCopy, "config");
+
+async function keyCopyState(inputs: RepositoryInputs): Promise<"same" | "differs" | "absent"> {
+  const [copy, config] = await Promise.all(
+    [keyCopyFile(inputs), path.join(inputs.path, "config")].map((file) =>
+      fs.readFile(file, "utf8").catch(() => undefined),
+    ),
+  );
+  if (copy === undefined) return "absent";
+  return copy === config ? "same" : "differs";
 }
 
 /** A repository is there: it must be the one we know, one that we were just making, or one to import. */
@@ -63,7 +88,7 @@ function take(desired: RepositoryInputs, known: Record | undefined, there: strin
       "Put the right one there, or give the job another `repository`.",
     );
   }
-  if (desired.import) return there;
+  if (desired.import && existsSync(desired.passphraseFile)) return there;
   throw new UserError(
     `${desired.path} holds a borg repository that was not made by this stack.`,
     `To use it, put its passphrase into ${desired.passphraseFile} (0600) and set import: true; else give the job another \`repository\`.`,
@@ -117,21 +142,33 @@ async function modeOf(file: string): Promise<string> {
   return stat ? `0${(stat.mode & 0o777).toString(8).padStart(3, "0")}` : "absent";
 }
 
+const promises = { passphraseMode: "0600", keyCopyState: "same" } as const;
+
 /** A borg repository at home with its passphrase, and a copy of its config and key outside of it. Never deleted by us. */
 export const repository: Kind<RepositoryInputs, RepositoryState> = {
   inputs: repositoryInputs,
-  computed: ["repositoryId", "passphraseMode"],
-  promises: { passphraseMode: "0600" },
+  computed: ["repositoryId", "passphraseMode", "keyCopyState"],
+  promises,
   id: ({ job }) => job,
   diff: (live, desired) =>
     compare(
       live,
-      { ...desired, passphraseMode: "0600" },
-      ["path", "encryption", "passphraseFile", "passphraseMode", "keyCopy", "home", "owner"],
+      { ...desired, ...promises },
+      [
+        "path",
+        "encryption",
+        "passphraseFile",
+        "passphraseMode",
+        "keyCopyState",
+        "keyCopy",
+        "keyCopyState",
+        "home",
+        "owner",
+      ],
       ["job"],
     ),
   rehearse: async ({ home }) => requireHome(home),
-  create: ensure,
+  create: (desired) => ensure(desired),
   read: async (known, inputs, context) => {
     if (!(await readableHere(inputs.home, context))) return known;
     const id = repositoryId(inputs.path);
@@ -143,7 +180,12 @@ export const repository: Kind<RepositoryInputs, RepositoryState> = {
         "Mount its disk or put it back; nothing is made in its place.",
       );
     }
-    return { ...known, ...inputs, passphraseMode: await modeOf(inputs.passphraseFile) };
+    return {
+      ...known,
+      ...inputs,
+      passphraseMode: await modeOf(inputs.passphraseFile),
+      keyCopyState: await keyCopyState(inputs),
+    };
   },
   update: async (live, desired) => {
     if (live.encryption !== desired.encryption) {
@@ -156,9 +198,10 @@ export const repository: Kind<RepositoryInputs, RepositoryState> = {
         `${desired.passphraseFile} is missing, and without it no archive of ${desired.job} can be read. Put the passphrase back.`,
       ]);
     }
-    return ensure(desired);
+    return ensure(desired, live);
   },
   remove: async (_known, inputs, context) => {
+    requireHome(inputs.home);
     await context.warn(
       `The repository of ${inputs.job} stays at ${inputs.path}, its passphrase in ${inputs.passphraseFile}, its key in ${inputs.keyCopy}.`,
     );

@@ -1,5 +1,6 @@
 import * as fs from "node:fs/promises";
 import { makeIdentity, readIdentity, retireIdentity } from "../../remote/identity.ts";
+import { replaceFile } from "../../remote/replace-file.ts";
 import { type SshIdentityInputs, sshIdentityInputs } from "../../schema/inputs.ts";
 import { compare } from "../compare.ts";
 import type { Kind } from "../kind.ts";
@@ -25,6 +26,7 @@ async function ensure(desired: SshIdentityInputs, recorded: boolean): Promise<Ss
   await fs.chmod(path, 0o600);
   const made = await readIdentity(path);
   if (made.kind === "absent") throw new Error(`${path} vanished`);
+  await replaceFile(`${path}.pub`, `${made.publicKey} ${made.comment}\n`);
   return { ...desired, publicKey: made.publicKey, fingerprint: made.fingerprint, mode: made.mode };
 }
 

@@ -30,7 +30,9 @@ export async function tryDropIn(
   host: Host,
   { user, path, content, settings }: Pick<SshdDropInInputs, "user" | "path" | "content" | "settings">,
 ): Promise<void> {
-  const tried = await host.run("sshd", ["try", user, path, String(Buffer.byteLength(content))], { stdin: content });
+  const tried = await host.run("sshd", ["try", user, path, String(Buffer.byteLength(content))], {
+    stdin: content,
+  });
   if (tried.code !== 0) {
     throw new UserError(
       `${host.name}: sshd refuses the drop-in: ${tried.stderr.toString().trim().split("\n").join("; ")}.`,
@@ -148,11 +150,19 @@ async function readState(
     return {
       ...known,
       content: `(${file.kind} ${file.what})\n`,
-      mode: "(none)", unixOwner: "(none)",
+      mode: "(none)",
+      unixOwner: "(none)",
       settings,
       loaded: sshd.loaded,
     };
-  return { ...known, content: file.content, mode: file.mode, unixOwner: `${file.user}:${file.group}`, settings, loaded: sshd.loaded };
+  return {
+    ...known,
+    content: file.content,
+    mode: file.mode,
+    unixOwner: `${file.user}:${file.group}`,
+    settings,
+    loaded: sshd.loaded,
+  };
 }
 
 /** A drop-in of sshd's configuration that is in force: tried first, then reloaded under an armed restore, then proved by a new login. */

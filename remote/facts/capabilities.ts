@@ -6,6 +6,7 @@ const names = [
   "systemd",
   "booted",
   "sudo",
+  "sudoVersion",
   "visudo",
   "setpriv",
   "borg",

@@ -77,6 +77,7 @@ fact_capabilities() {
     echo "systemd=$(systemctl --version 2>/dev/null | head -n 1 | cut -d' ' -f2)"
     echo "booted=$([ -d /run/systemd/system ] && echo yes)"
     echo "sudo=$(command -v sudo)"
+    echo "sudoVersion=$(sudo -V 2>/dev/null | sed -n '1s/.*version //p')"
     echo "visudo=$(command -v visudo)"
     echo "setpriv=$(command -v setpriv)"
     echo "borg=$(borg --version 2>/dev/null | cut -d' ' -f2)"

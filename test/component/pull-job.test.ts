@@ -130,7 +130,13 @@ suite("a PullJob", () => {
     for (const { mode, user, group, lock, within } of [patterns, conf])
       assert.deepEqual(
         { mode, user, group, lock, within },
-        { mode: "0644", user: "root", group: "root", lock: "/run/borgpull.lock", within: "/etc/borgpull" },
+        {
+          mode: "0644",
+          user: "root",
+          group: "root",
+          lock: "/etc/borgpull/jobs/web1.conf",
+          within: "/etc/borgpull",
+        },
       );
   });
 

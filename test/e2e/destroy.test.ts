@@ -176,9 +176,9 @@ describe("destroy", { skip, timeout: 420_000 }, () => {
       60,
     );
     assert.match(
-      await web1.run(`ls ${paths.borgctl} ${paths.authorizedKeys}`),
+      await web1.run(`ls ${paths.borgctl} ${paths.jobs}/web1.patterns ${paths.dropIn}`),
       /borgctl/,
-      "its files are untouched",
+      "what the pull needs is untouched",
     );
     await web1.run(`touch ${started}.go`);
     const { code, stdout, stderr } = await pull;

@@ -193,7 +193,9 @@ for (const name of strict) {
     for (const strictness of ["disableforwarding yes", "allowtcpforwarding no", "maxsessions 1"]) {
       assert.ok(now.split("\n").includes(strictness), strictness);
     }
-    assert.equal(await program.clean({ args: ["--target", `**${name}*`] }), 0);
+    const clean = ["preview", "--expect-no-changes", "--target", `**${name}*`];
+    const { code, out } = await program.begin(clean).ended;
+    assert.equal(code, 0, out);
     const state = JSON.parse(await program.exportState()) as State;
     const preflight = state.deployment.resources.find(({ urn }) => urn.endsWith(`${name}-preflight`));
     assert.equal(preflight?.outputs?.relay, "python3", "no nc is there");

@@ -247,7 +247,7 @@ describe("a second home on the same host", { timeout: 600_000 }, () => {
       const job = readJobFile(home(second).jobFile("files"));
       assert.equal(job.pull.user, "office");
       assert.ok(fs.readdirSync(path.join(second.repositories, "files/data/0")).length > 1);
-      assert.equal(await onWeb("getent passwd office | cut -d: -f6"), "/var/lib/office\n");
+      assert.equal(await onWeb("getent passwd office | cut -d: -f6"), `${vpsPaths("office").home}\n`);
       assert.equal(await mine(), first);
       assert.equal(await program.clean(), 0);
 

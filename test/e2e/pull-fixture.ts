@@ -187,7 +187,7 @@ export async function remains(host: Host, job: JobFile): Promise<readonly string
       }
     });
   const inside = await host.run(
-    "ps -eo args= | grep -E 'libexec/borgpull|borg .*create|/run/borgpull/|hook-of-the-test' | grep -v grep || true; ls -A /run/borgpull",
+    "ps -eo args= | grep -E 'local/lib/borgpull|borg .*create|/run/borgpull/|hook-of-the-test' | grep -v grep || true; ls -A /run/borgpull",
   );
   const locks = ["lock.exclusive"].filter((name) => fs.existsSync(path.join(job.repository, name)));
   return [...processes, ...inside.split("\n").filter(Boolean), ...locks];

@@ -141,7 +141,7 @@ test("while a pull runs, and after it, no secret is in a process, a file, a log,
   assert.equal(code, 0, out.slice(-2000));
   assert.ok(searches >= 2, `${searches} searches`);
   assert.deepEqual([...found], []);
-  assert.match(out, /^I\d{4} .*web1-pull/m);
+  assert.match(out, /^\{"time":.*web1-pull.*"v":9\}$/m);
   assert.deepEqual(secretsIn(out), []);
   assert.deepEqual(await everywhere(), []);
 });

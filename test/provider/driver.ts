@@ -69,7 +69,9 @@ export interface Driver extends AsyncDisposable {
 
 export async function startProvider(env: Readonly<Record<string, string>> = {}): Promise<Driver> {
   const child = spawn(plugin, [], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } });
-  const died = once(child, "exit").then(([code]) => Promise.reject(new Error(`the plugin ended with ${code}`)));
+  const died = once(child, "exit").then(([code]) =>
+    Promise.reject(new Error(`the plugin ended with ${code}`)),
+  );
   const [port] = await Promise.race([
     once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line"),
     died,

@@ -148,3 +148,40 @@ test("elsewhere than at home a local thing reads as last known, and every change
   await assert.rejects(provider.create("borgpull:index:HostFile", away(file)), /not the machine/);
   await assert.rejects(fs.stat(`${folder}/away.json`), { code: "ENOENT" });
 });
+
+test("a key that was changed in the repository is shown and never copied over the copy that was made at init", async () => {
+  const type = "borgpull:index:Repository";
+  const inputs = repository("changed");
+  const { id, outputs } = await provider.create(type, inputs);
+  const config = await fs.readFile(`${inputs.path}/config`, "utf8");
+  await fs.writeFile(`${inputs.path}/config`, config.replace(/^key = .*\n(\s+.*\n)*/m, ""));
+  const seen = await drift(provider, type, id, outputs, inputs);
+  assert.deepEqual(seen.paths, { keyCopyState: "UPDATE" });
+  await assert.rejects(
+    provider.update(type, id, seen.live, inputs),
+    /is not what it was when its copy was made/,
+  );
+  assert.equal(await fs.readFile(`${inputs.keyCopy}/config`, "utf8"), config);
+  await fs.rm(`${inputs.keyCopy}/config`);
+  await fs.writeFile(`${inputs.path}/config`, config);
+  const absent = await drift(provider, type, id, outputs, inputs);
+  assert.deepEqual(absent.paths, { keyCopyState: "UPDATE" });
+  await provider.update(type, id, absent.live, inputs);
+  assert.equal(await fs.readFile(`${inputs.keyCopy}/config`, "utf8"), config);
+});
+
+test("on a new home an empty repository is not made in the place of the one that the state knows", async () => {
+  const type = "borgpull:index:Repository";
+  const inputs = repository("moved");
+  const known = { ...inputs, repositoryId: "ab".repeat(32), passphraseMode: "0600", keyCopyState: "same" };
+  await fs.mkdir(path.dirname(inputs.passphraseFile), { recursive: true });
+  await fs.writeFile(inputs.passphraseFile, "x\n", { mode: 0o600 });
+  await assert.rejects(provider.update(type, "moved", known, inputs), /no empty one is made in its place/);
+  await assert.rejects(fs.stat(inputs.path), { code: "ENOENT" });
+});
+
+test("when home moves, what was at the former home is named and let go", async () => {
+  await using mover = await startProvider({ BORGPULL_HOME: "here" });
+  const old = { ...identity("former"), home: "another-machine/0" };
+  await mover.remove("borgpull:index:SshIdentity", "x", old, old);
+});

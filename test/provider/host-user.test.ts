@@ -9,7 +9,12 @@ before(async () => {
 });
 after(() => lab[Symbol.asyncDispose]());
 
-const account = (name = "borgpull") => ({ ...lab.on, name, folder: `/var/lib/${name}-account`, shell: "/bin/sh" });
+const account = (name = "borgpull") => ({
+  ...lab.on,
+  name,
+  folder: `/var/lib/${name}-account`,
+  shell: "/bin/sh",
+});
 
 test("the account is a system account without password, groups or content", async () => {
   const { id, outputs } = await lab.provider.create(type, account());

@@ -172,7 +172,9 @@ test("a connection cut while the content comes changes nothing", async () => {
 });
 
 test("a Match that asks for the port is no obstacle", async () => {
-  await lab.host.run("printf 'Match LocalPort 2222\\n  PermitTTY yes\\n' > /etc/ssh/sshd_config.d/98-port.conf; systemctl reload ssh");
+  await lab.host.run(
+    "printf 'Match LocalPort 2222\\n  PermitTTY yes\\n' > /etc/ssh/sshd_config.d/98-port.conf; systemctl reload ssh",
+  );
   const inputs = dropIn();
   const { outputs } = await lab.provider.update(type, path, inputs, inputs);
   assert.deepEqual((await drift(lab.provider, type, path, outputs, inputs)).paths, {});

@@ -9,7 +9,7 @@ const root = path.resolve(import.meta.dirname, "../..");
 const allowed: Readonly<Record<string, readonly string[]>> = {
   schema: [],
   templates: ["schema"],
-  remote: ["schema"],
+  remote: ["schema", "templates"],
   pull: ["schema", "remote"],
   cli: ["schema", "remote", "pull"],
   provider: ["schema", "remote", "pull"],
