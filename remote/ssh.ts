@@ -12,8 +12,14 @@ export function sshHost(connection: Connection): Host {
   const name = endpoint(target);
   const limited = sessionLimit();
   const asRoot = target.user === "root" ? [] : ["sudo", "-n", "--"];
-  const shell = async (argv: readonly string[], options: ExecOptions) => {
+  /** @param again run once more when the command was cut off: sshd now and then ends a session that it has just begun */
+  const shell = async (
+    argv: readonly string[],
+    options: ExecOptions,
+    again: boolean,
+  ): Promise<ExecResult> => {
     const result = await limited(() => connection.exec(commandLine([...asRoot, "sh", ...argv]), options));
+    if (result.code === undefined && again) return shell(argv, options, false);
     if (asRoot.length > 0) refuseWithoutSudo(result, target.user, name);
     if (result.code === undefined) {
       throw new ReachError("connection-lost", `${name}: the command was cut off.`, "Run it again.");
@@ -22,13 +28,17 @@ export function sshHost(connection: Connection): Host {
   };
   return {
     name,
-    fact: batcher((script) => shell(["-s"], { stdin: script, timeoutSeconds: 60 }), name),
+    fact: batcher((script) => shell(["-s"], { stdin: script, timeoutSeconds: 60 }, true), name),
     run: (script, args, { stdin, signal, timeoutSeconds } = {}) =>
-      shell(["-c", scriptText(script), script, ...args], {
-        ...(stdin === undefined ? {} : { stdin }),
-        ...(signal ? { signal } : {}),
-        ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
-      }),
+      shell(
+        ["-c", scriptText(script), script, ...args],
+        {
+          ...(stdin === undefined ? {} : { stdin }),
+          ...(signal ? { signal } : {}),
+          ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+        },
+        script !== "sshd", // each of its verbs is once
+      ),
   };
 }
 

@@ -125,8 +125,7 @@ test("killed between reload and proof, the host puts the old file back by itself
   const doomed = await startProvider();
   // The proof cannot end while sshd's children are stopped: the provider is killed in exactly that moment.
   const change = doomed.update(type, path, dropIn(), dropIn({ PermitUserRC: "no" })).catch(() => "killed");
-  const armed =
-    `systemctl is-active --quiet borgpull-sshd-restore-60-borgpull.timer && grep -q PermitUserRC ${path}`;
+  const armed = `systemctl is-active --quiet borgpull-sshd-restore-60-borgpull.timer && grep -q PermitUserRC ${path}`;
   for (let i = 0; ; i++) {
     if (await lab.host.run(`${armed} && echo yes || true`).then((said) => said.trim() === "yes")) break;
     if (i > 200) assert.fail("the restore was never armed");
