@@ -83,7 +83,7 @@ describe("destroy", { skip, timeout: 420_000 }, () => {
     await asBefore();
   });
 
-  it("keeps repositories, records and keys at home, has said where, and leaves job or live pull key", async () => {
+  it("keeps repositories, records and keys at home, has said where, and leaves no job or live pull key", async () => {
     well(await program.up(noPull));
     const keys = await listed("config/keys");
     const { code, out } = await program.destroy();
