@@ -3,21 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { type JobSettings, resolveJob } from "../config/job.ts";
 import type { JobOptions } from "../config/options.ts";
 import { UserError } from "../schema/errors.ts";
+import type { LastGood } from "../schema/last-good.ts";
 import { ownerMark } from "../schema/names.ts";
 import { configPaths, vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
 import * as templates from "../templates/index.ts";
 import { pathAtHome, stackOwner } from "./home.ts";
+import type { Job } from "./job.ts";
 import { forPeople } from "./people.ts";
-import {
-  AuthorizedKey,
-  type Home,
-  HostFile,
-  type LastGood,
-  Pull,
-  Repository,
-  SshIdentity,
-} from "./resources.ts";
+import { AuthorizedKey, type Home, HostFile, Pull, Repository, SshIdentity } from "./resources.ts";
 import { declareTimer } from "./timer.ts";
 import type { Vps } from "./vps.ts";
 
@@ -160,14 +154,6 @@ export class PullJob extends pulumi.ComponentResource {
       { parent: this, dependsOn: files },
     );
   }
-}
-
-/** A job while it is declared. */
-export interface Job {
-  readonly name: string;
-  readonly vps: Vps;
-  readonly home: Home;
-  readonly settings: JobSettings;
 }
 
 /** The text of the job file: the pull logs in where the administrator does, as the instance's account with the job's key. */

@@ -12,6 +12,7 @@ import type {
   SshIdentityInputs,
   SystemdUnitInputs,
 } from "../schema/inputs.ts";
+import type { LastGood } from "../schema/last-good.ts";
 
 /** Each property, at any depth, a value or one that is known later. */
 export type Args<T> = { readonly [Key in keyof T]: Later<T[Key]> };
@@ -134,19 +135,6 @@ export class Repository extends pulumi.CustomResource {
   constructor(name: string, args: Args<RepositoryInputs>, options?: Options) {
     super("borgpull:index:Repository", name, { ...args, repositoryId: undefined }, options);
   }
-}
-
-/** The last good backup as home recorded it. */
-export interface LastGood {
-  readonly run: string;
-  readonly archive: string;
-  readonly id: string;
-  /** ISO 8601. */
-  readonly finished: string;
-  readonly files: number;
-  readonly originalBytes: number;
-  readonly newBytes: number;
-  readonly seconds: number;
 }
 
 /** That a good backup exists. */

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ownerMark } from "../schema/names.ts";
 import * as templates from "../templates/index.ts";
 import { stackOwner } from "./home.ts";
-import type { Job } from "./pull-job.ts";
+import type { Job } from "./job.ts";
 import { SystemdUnit } from "./resources.ts";
 
 /** The units at home that pull on the job's schedule; none without a schedule. The user's own manager needs `loginctl enable-linger`. */

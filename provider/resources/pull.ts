@@ -6,23 +6,11 @@ import { openLedger, type RunRecord } from "../../pull/ledger.ts";
 import { describeProgress } from "../../pull/progress.ts";
 import { runJob } from "../../pull/run.ts";
 import { type PullInputs, pullInputs } from "../../schema/inputs.ts";
+import type { LastGood } from "../../schema/last-good.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { compare } from "../compare.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { readableHere, requireHome } from "../place.ts";
-
-/** The last good backup as home recorded it. */
-interface LastGood {
-  readonly run: string;
-  readonly archive: string;
-  readonly id: string;
-  /** ISO 8601, home's clock. */
-  readonly finished: string;
-  readonly files: number;
-  readonly originalBytes: number;
-  readonly newBytes: number;
-  readonly seconds: number;
-}
 
 interface PullState extends Omit<PullInputs, "pull"> {
   /** The policy while it holds; while a pull is due, why. So a due pull is a difference. */
