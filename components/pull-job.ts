@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { type JobSettings, resolveJob } from "../config/job.ts";
+import { resolveJob } from "../config/job.ts";
 import type { JobOptions } from "../config/options.ts";
 import { UserError } from "../schema/errors.ts";
 import type { LastGood } from "../schema/last-good.ts";
