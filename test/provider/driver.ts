@@ -87,9 +87,14 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
         error ? reject(understand(error)) : resolve(answer),
       ),
     );
-  const request = (Type: Message, type: string, fields: Readonly<Record<string, unknown>>): Message => {
+  const request = (
+    Type: Message,
+    type: string,
+    fields: Readonly<Record<string, unknown>>,
+    name = "it",
+  ): Message => {
     const message = new Type();
-    message.setUrn(`urn:pulumi:test::borgpull::${type}::it`);
+    message.setUrn(`urn:pulumi:test::borgpull::${type}::${name}`);
     message.setType?.(type);
     for (const [name, value] of Object.entries(fields)) {
       message[`set${name}`](
@@ -127,10 +132,10 @@ export async function startProvider(env: Readonly<Record<string, string>> = {}):
         replaces: answer.getReplacesList(),
       };
     },
-    create: async (type, news, preview = false) => {
+    create: async (type, news, preview = false, name = "it") => {
       const answer = await call(
         "create",
-        request(pb.CreateRequest, type, { Properties: news, Preview: preview }),
+        request(pb.CreateRequest, type, { Properties: news, Preview: preview }, name),
       );
       return {
         id: answer.getId(),

@@ -154,3 +154,11 @@ test("a removed file that somebody else took over in the meantime stays", async 
   await lab.provider.remove(type, id, outputs, inputs);
   assert.ok((await lab.host.run("cat /etc/taken.conf")).includes("other/prod"));
 });
+
+test("a resource that was renamed is not deleted under its old name after it was made under the new one", async () => {
+  const inputs = file("/etc/renamed.conf");
+  const { id, outputs } = await lab.provider.create(type, inputs);
+  await lab.provider.create(type, inputs, false, "new-name");
+  await lab.provider.remove(type, id, outputs, inputs);
+  assert.ok((await lab.host.run("cat /etc/renamed.conf")).includes("one"));
+});
