@@ -3,6 +3,7 @@ import { type KeyPlace, keyPlaces, parseKeyLine, renderKeyLine } from "../../rem
 import type { Host } from "../../remote/host.ts";
 import { describe, UserError } from "../../schema/errors.ts";
 import { type AuthorizedKeyInputs, authorizedKeyInputs } from "../../schema/inputs.ts";
+import { ownerOf } from "../../schema/names.ts";
 import { compare, compareConnection } from "../compare.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { hostOf, thisHome } from "../place.ts";
@@ -11,7 +12,10 @@ import { proveKey } from "../proof.ts";
 interface AuthorizedKeyState extends AuthorizedKeyInputs {
   /** The whole line. */
   readonly line: string;
-  /** Further lines of our file with the same key, as `number: text`: repaired, since the first line that matches wins. */
+  /**
+   * Lines of our file that ought not to be there, as `number: text`: with the same key, since the first that matches wins, or with a key
+   * that no borgpull put there. They are removed.
+   */
   readonly strays: readonly string[];
   /** Other files with the same key, as `file:number`: named, and not ours to change. */
   readonly elsewhere: readonly string[];
@@ -28,6 +32,15 @@ const blobOf = (publicKey: string): string | undefined => /^\S+ ([A-Za-z0-9+/]{4
 
 const lineOf = ({ options, command, publicKey: key, comment }: AuthorizedKeyInputs): string =>
   renderKeyLine({ options: { ...options, command }, key, comment });
+
+/** Lines of our file with a key and without any borgpull's mark: their owners could log in as the account. */
+function unmanagedLines(file: FileState): readonly { readonly line: number; readonly text: string }[] {
+  if (file.kind !== "file") return [];
+  return file.content
+    .split("\n")
+    .map((text, index) => ({ line: index + 1, text }))
+    .filter(({ text }) => parseKeyLine(text) && ownerOf(text) === undefined);
+}
 
 /** The state that the places of the key show; undefined when our file does not hold it. */
 export function keyState(
@@ -46,7 +59,12 @@ export function keyState(
     ours.find(({ text }) => text.endsWith(inputs.comment)) ??
     ours[0];
   if (!main) return undefined;
-  const strays = ours.filter((place) => place !== main).map(({ line: number, text }) => `${number}: ${text}`);
+  const unmanaged = unmanagedLines(file).filter(({ line: number }) =>
+    ours.every((place) => place.line !== number),
+  );
+  const strays = [...ours.filter((place) => place !== main), ...unmanaged]
+    .toSorted((a, b) => a.line - b.line)
+    .map(({ line: number, text }) => `${number}: ${text}`);
   const parsed = parseKeyLine(main.text);
   const { command = "", ...options } = parsed?.options ?? {};
   const { key = "(sshd cannot read this line)", comment = "" } = parsed ?? {};
@@ -83,7 +101,10 @@ async function ensure(
 ): Promise<AuthorizedKeyState> {
   const host = await hostOf(desired, context);
   const line = lineOf(desired);
-  await edit(host, desired, line, [blobOf(desired.publicKey), before], context);
+  const foreign = unmanagedLines(await host.fact(fileState(desired.path))).map(({ text }) =>
+    blobOf(parseKeyLine(text)?.key ?? ""),
+  );
+  await edit(host, desired, line, [blobOf(desired.publicKey), before, ...foreign], context);
   const unproved = { ...desired, ...promises, line, proved: false };
   const live = (await look(host, unproved, desired)) ?? unproved;
   // Proved first: once somebody has removed that line, nothing is left to do.

@@ -25,7 +25,7 @@ const key = (job: string, number: number) => ({
   publicKey: keys[number] as string,
   options: { restrict: "", "port-forwarding": "", permitlisten: "localhost:1", permitopen: "localhost:1" },
   command: `/usr/local/lib/borgpull/borgctl ${job}`,
-  comment: `borgpull owner=${owner} job=${job}`,
+  comment: `${job}: Managed by borgpull, owner ${owner}.`,
 });
 
 test("two jobs' lines stand in one file, written at the same time, and each goes alone", async () => {
@@ -39,7 +39,7 @@ test("two jobs' lines stand in one file, written at the same time, and each goes
   assert.equal((await lab.host.run(`stat -c '%a %U' ${path}`)).trim(), "644 root");
   assert.deepEqual((await drift(lab.provider, type, a.id, a.outputs, key("web1", 0))).paths, {});
   await lab.provider.remove(type, b.id, b.outputs, key("mail", 1));
-  assert.match(await lab.host.run(`cat ${path}`), /job=web1$/m);
+  assert.match(await lab.host.run(`cat ${path}`), / web1: Managed by borgpull/);
   await lab.provider.remove(type, a.id, a.outputs, key("web1", 0));
   assert.equal((await lab.host.run(`ls ${path} 2>/dev/null; true`)).trim(), "");
 });
@@ -81,15 +81,27 @@ test("the key in root's file is named with file and line, and that file is not t
 
 test("another key takes the old one's place, and a neighbour without a final newline is not merged into it", async () => {
   const { id, outputs } = await lab.provider.create(type, key("web1", 0));
-  await lab.host.run(`printf '%s' '${keys[2]} by-hand' >> ${path}`);
+  await lab.host.run(`printf '%s' '${keys[2]} db1: Managed by borgpull, owner ${owner}.' >> ${path}`);
   await lab.provider.update(type, id, outputs, key("web1", 1));
   const text = await lab.host.run(`cat ${path}`);
   assert.deepEqual(
     text
       .trim()
       .split("\n")
-      .map((line) => line.split(" ").at(-1)),
-    ["job=web1", "by-hand"],
+      .map((line) => /(\w+): Managed/.exec(line)?.[1]),
+    ["web1", "db1"],
   );
   assert.equal(text.includes(keys[0] as string), false);
+});
+
+test("a key that no borgpull put into our file is shown with its line, and removed", async () => {
+  const inputs = key("web1", 1);
+  const { id, outputs } = await lab.provider.create(type, inputs);
+  await lab.host.run(`printf '%s\\n' '# a comment' '${keys[0]} mallory' >> ${path}`);
+  const seen = await drift(lab.provider, type, id, outputs, inputs);
+  assert.deepEqual(seen.paths, { strays: "UPDATE" });
+  assert.match(String(seen.live.strays), /^\d+: ssh-ed25519 \S+ mallory$/);
+  const repaired = await lab.provider.update(type, id, seen.live, inputs);
+  assert.deepEqual((await drift(lab.provider, type, id, repaired.outputs, inputs)).paths, {});
+  assert.doesNotMatch(await lab.host.run(`cat ${path}`), /mallory/);
 });

@@ -49,6 +49,7 @@ export interface Driver extends AsyncDisposable {
     type: string,
     news: Plain,
     preview?: boolean,
+    name?: string,
   ): Promise<{ id: string; outputs: Plain; refreshBeforeUpdate: boolean }>;
   read(
     type: string,
