@@ -9,7 +9,8 @@ import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { mayTake } from "../owner.ts";
 import { hostOf, readableHere, requireHome } from "../place.ts";
 
-interface HostFileState extends HostFileInputs {
+interface HostFileState extends Omit<HostFileInputs, "folder"> {
+  readonly folder?: Partial<Made> | undefined;
   /** "file", or what stands there instead. */
   readonly type: string;
   /** Whether the last activation held; false makes the next `up` activate again. */
@@ -44,7 +45,7 @@ async function activate(host: Host, desired: HostFileInputs, context: Context): 
 }
 
 /** The file and what its activation made, as they are, in the shape of the inputs. */
-function live(known: HostFileState, file: FileState, made: HostFileInputs["folder"]): HostFileState {
+function live(known: HostFileState, file: FileState, made: Partial<Made> | undefined): HostFileState {
   const { folder: _, ...rest } = known;
   const base = { ...rest, ...(made ? { folder: made } : {}) };
   if (file.kind !== "file")
@@ -53,8 +54,10 @@ function live(known: HostFileState, file: FileState, made: HostFileInputs["folde
   return { ...base, type: "file", mode, user, group, content };
 }
 
-/** The folder and the files that the activation makes, as they are; undefined when the folder is gone. */
-async function readMade(host: Host, wanted: HostFileInputs["folder"]): Promise<HostFileInputs["folder"]> {
+type Made = NonNullable<HostFileInputs["folder"]>;
+
+/** The folder and the files that the activation makes, as they are; without mode and owner when the folder is gone. */
+async function readMade(host: Host, wanted: Made | undefined): Promise<Partial<Made> | undefined> {
   if (!wanted) return undefined;
   const { path, files } = wanted;
   const [folder, ...states] = await Promise.all([
@@ -67,9 +70,11 @@ async function readMade(host: Host, wanted: HostFileInputs["folder"]): Promise<H
       ] as const;
     }),
   ]);
-  if (folder.kind !== "folder") return undefined;
-  const { mode, user, group } = folder;
-  return { path, mode, user, group, ...(files ? { files: Object.fromEntries(states) } : {}) };
+  return {
+    path,
+    ...(folder.kind === "folder" ? { mode: folder.mode, user: folder.user, group: folder.group } : {}),
+    ...(files ? { files: Object.fromEntries(states) } : {}),
+  };
 }
 
 /** One whole file: content, mode and owner; checked before and made effective after it is put in place. */

@@ -167,11 +167,22 @@ describe("by hand on a host", { timeout: 600_000 }, () => {
       script: () => `rmdir ${paths.run}`,
       plan: () => [
         "~ web1-tmpfiles (update)",
-        "+ folder: {",
+        "~ folder: {",
         '+ group: "borgpull"',
         '+ mode: "0700"',
-        `+ path: "${paths.run}"`,
         '+ user: "borgpull"',
+      ],
+      harm: async () => !(await canPull()),
+    }));
+
+  it("the lock file gone", () =>
+    isShownAndRepaired({
+      script: () => `rm ${paths.lock}`,
+      plan: () => [
+        "~ web1-tmpfiles (update)",
+        "~ folder: {",
+        "~ files: {",
+        `~ ${paths.lock}: "absent" => "0640 root:borgpull"`,
       ],
       harm: async () => !(await canPull()),
     }));
