@@ -38,6 +38,7 @@ async function start(): Promise<void> {
 
   title("2. pulumi up");
   const stack = await openStack("demo", folder);
+  process.env.BORGPULL_STATE = stack.env.BORGPULL_STATE; // borg's cache too stays in the demo's folder
   await writeConfig(stack, configOf(stack, hosts));
   await run(stack, ["stack", "select", "--create"], "pipe");
   await run(stack, ["up", "--yes", "--suppress-outputs"], "inherit");
