@@ -68,6 +68,13 @@ export const hostUser: Kind<HostUserInputs, HostUserState> = {
       ["name"],
     ),
   }),
+  rehearse: async (desired, context) => {
+    const host = await hostOf(desired, context);
+    const now = await host.fact(userState(desired.name));
+    const found = now.kind === "user" ? ownerOf(now.gecos) : undefined;
+    if (found !== undefined)
+      mayTake(`${host.name}: the account ${desired.name}`, found, desired.owner, false);
+  },
   create: (desired, context) => ensure(desired, context, false),
   read: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);

@@ -123,17 +123,16 @@ async function make(desired: RepositoryInputs, known: Record | undefined): Promi
   return id;
 }
 
-/** 256 bits of randomness, unless somebody has put a passphrase there. */
+/** 256 bits of randomness, unless somebody has put a passphrase there. Whole or not at all, and never over one that is there. */
 async function makePassphrase(file: string): Promise<void> {
-  await fs.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  const made = `${file}.new-${crypto.randomBytes(4).toString("hex")}`;
+  await replaceFile(made, `${crypto.randomBytes(32).toString("base64url")}\n`);
   try {
-    await fs.writeFile(file, `${crypto.randomBytes(32).toString("base64url")}\n`, {
-      mode: 0o600,
-      flag: "wx",
-      flush: true,
-    });
+    await fs.link(made, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await fs.rm(made);
   }
 }
 

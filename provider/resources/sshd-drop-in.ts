@@ -131,7 +131,8 @@ async function readState(
     host.fact(fileState(inputs.path)),
     host.fact(sshdState(inputs.user, inputs.path)),
   ]);
-  if (file.kind === "absent") return undefined;
+  // Gone and about to come back by itself: still ours to remove.
+  if (file.kind === "absent" && !sshd.pending) return undefined;
   const { settings: asked } = inputs;
   const settings =
     sshd.effective && sshd.alone
@@ -149,7 +150,7 @@ async function readState(
   if (file.kind !== "file")
     return {
       ...known,
-      content: `(${file.kind} ${file.what})\n`,
+      content: file.kind === "absent" ? "(absent)\n" : `(${file.kind} ${file.what})\n`,
       mode: "(none)",
       unixOwner: "(none)",
       settings,
@@ -181,8 +182,11 @@ export const sshdDropIn: Kind<SshdDropInInputs, SshdDropInState> = {
   update: ensure,
   remove: async (_known, inputs, context) => {
     const host = await hostOf(inputs, context);
-    const now = await host.fact(fileState(inputs.path));
-    if (now.kind === "absent") return;
+    const [now, sshd] = await Promise.all([
+      host.fact(fileState(inputs.path)),
+      host.fact(sshdState(inputs.user, inputs.path)),
+    ]);
+    if (now.kind === "absent" && !sshd.pending) return;
     const found = now.kind === "file" ? ownerOf(now.content) : undefined;
     if (found !== undefined && found !== inputs.owner) {
       await context.warn(`${host.name}: ${inputs.path} now belongs to ${found} and stays.`);

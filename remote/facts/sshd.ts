@@ -11,6 +11,8 @@ export interface SshdState {
   readonly alone: SshdSettings | undefined;
   /** Whether the running sshd has read the drop-in since it last changed. */
   readonly loaded: boolean;
+  /** A change was made and not proved: its host is about to put the old file back. */
+  readonly pending: boolean;
 }
 
 /** The settings in force for an account, and whether the drop-in is loaded. */
@@ -24,6 +26,7 @@ export const sshdState = (user: string, path: string): Fact<SshdState> => ({
       refusal: effective.trim(),
       alone: parseSshdT(alone),
       loaded: loaded.trim() === "yes",
+      pending: loaded.trim() === "pending",
     };
   },
 });

@@ -162,6 +162,28 @@ test("a timer and a provider that restore at the same time, and a keep that come
   }
 });
 
+test("a change that nobody has proved counts for nothing, though it is what is wanted", async () => {
+  const inputs = dropIn({ PermitUserRC: "no" });
+  const bytes = Buffer.byteLength(inputs.content);
+  await lab.host.run(`sh /root/sshd.sh change ${path} '' 60 write ${bytes}`, { stdin: inputs.content });
+  const seen = await drift(lab.provider, type, path, { ...inputs, mode: "0644", loaded: true }, inputs);
+  assert.deepEqual(seen.paths, { loaded: "UPDATE" });
+  const { outputs } = await lab.provider.update(type, path, seen.live, inputs);
+  assert.deepEqual((await drift(lab.provider, type, path, outputs, inputs)).paths, {});
+  assert.equal((await pending()).trim(), "0\n0");
+});
+
+test("a removal that nobody has proved is still ours to finish", async () => {
+  const inputs = dropIn();
+  await lab.provider.update(type, path, inputs, inputs);
+  await lab.host.run(`sh /root/sshd.sh change ${path} '' 60 remove 0`);
+  assert.notEqual((await lab.provider.read(type, path, inputs, inputs)).id, "");
+  await lab.provider.remove(type, path, inputs, inputs);
+  assert.equal((await pending()).trim(), "0\n0");
+  assert.equal((await lab.provider.read(type, path, inputs, inputs)).id, "");
+  await lab.provider.create(type, inputs);
+});
+
 test("a connection cut while the content comes changes nothing", async () => {
   const before = await lab.host.run(`cat ${path}`);
   const cut = (verb: string) => `printf '# half' | sh /root/sshd.sh ${verb}; [ $? = 74 ]`;
