@@ -17,12 +17,12 @@ export interface FileToPut {
 
 /** Writes the file whole or not at all. Throws UserError when it is refused by its validation or its folder is not safe. */
 export async function putFile(host: Host, file: FileToPut, context: Context): Promise<void> {
-  const { path, content, mode, user, group, lock = "", within = "", validate = [] } = file;
+  const { path, content, mode, user, group, lock = "", validate = [] } = file;
   const result = await betweenPulls(
     () =>
       host.run(
         "write-file",
-        [path, String(Buffer.byteLength(content)), mode, user, group, lock, within, ...validate],
+        [path, String(Buffer.byteLength(content)), mode, user, group, lock, ...validate],
         {
           stdin: content,
           signal: context.signal,

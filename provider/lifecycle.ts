@@ -69,12 +69,12 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     };
     return `${connection ? endpoint(connection) : "home"}: ${kind.leftovers(plain<Inputs>(inputs))}`;
   };
-  const recorded = async (id: (state: object) => string, news: Values, work: () => Promise<State>) => {
+  const recorded = async (id: string, news: Values, work: () => Promise<State>) => {
     try {
       return outputs(await work(), news);
     } catch (error) {
       if (!(error instanceof PartialFailure)) throw error;
-      throw new InitFailed(id(error.state), outputs(error.state, news), news, error.reasons);
+      throw new InitFailed(id, outputs(error.state, news), news, error.reasons);
     }
   };
   return {
@@ -95,11 +95,7 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
       context.made.set(placeOf(news), context.urn);
       return {
         id,
-        outputs: await recorded(
-          () => id,
-          news,
-          () => kind.create(desired, context),
-        ),
+        outputs: await recorded(id, news, () => kind.create(desired, context)),
       };
     },
     read: async (id, known, inputs, context) => {
@@ -119,11 +115,7 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
         const foreseen = moving() && !open ? (kind.foresee?.(plain<Inputs>(news)) ?? {}) : {};
         return { ...kept, ...news, ...computed(open ? kind.computed : (kind.changing ?? [])), ...foreseen };
       }
-      return recorded(
-        () => id,
-        news,
-        () => kind.update(plain<State>(olds), plain<Inputs>(news), context),
-      );
+      return recorded(id, news, () => kind.update(plain<State>(olds), plain<Inputs>(news), context));
     },
     remove: async (known, inputs, context) => {
       // Made anew under another name in this run: it is that resource's now.

@@ -18,6 +18,8 @@ const atHome = { home, owner: ownerId };
 const either = { connection: target.optional(), home: home.optional(), owner: ownerId };
 /** The file that a pull holds locked while it runs on the VPS: nothing is changed under it. */
 const lock = absolutePath.optional();
+const inOnePlace = (inputs: { readonly connection?: unknown; readonly home?: unknown }): boolean =>
+  (inputs.connection === undefined) !== (inputs.home === undefined);
 /** Take over a thing that borgpull did not make. */
 const adopt = z.boolean().optional();
 
@@ -47,33 +49,35 @@ export const hostUserInputs = z.strictObject({
   shell: absolutePath,
 });
 
-export const hostFileInputs = z.strictObject({
-  ...either,
-  adopt,
-  path: absolutePath,
-  content: z.string(),
-  mode,
-  user: unixName,
-  group: unixName,
-  /** Run with the candidate's path in place of `%s` before it is put in place; non-zero refuses it. */
-  validate: argv.optional(),
-  /** Run after the file is in place, and after its removal. */
-  activate: argv.optional(),
-  /** A folder that the activation makes: checked on every read, repaired by activating again. */
-  folder: z
-    .strictObject({
-      path: absolutePath,
-      mode,
-      user: unixName,
-      group: unixName,
-      /** Files that it makes besides: path -> "mode user:group". */
-      files: z.record(z.string(), z.string()).optional(),
-    })
-    .optional(),
-  /** A folder of ours above the file: made with the first file in it, removed with the last. */
-  within: absolutePath.optional(),
-  lock,
-});
+export const hostFileInputs = z
+  .strictObject({
+    ...either,
+    adopt,
+    path: absolutePath,
+    content: z.string(),
+    mode,
+    user: unixName,
+    group: unixName,
+    /** Run with the candidate's path in place of `%s` before it is put in place; non-zero refuses it. */
+    validate: argv.optional(),
+    /** Run after the file is in place, and after its removal. */
+    activate: argv.optional(),
+    /** A folder that the activation makes: checked on every read, repaired by activating again. */
+    folder: z
+      .strictObject({
+        path: absolutePath,
+        mode,
+        user: unixName,
+        group: unixName,
+        /** Files that it makes besides: path -> "mode user:group". */
+        files: z.record(z.string(), z.string()).optional(),
+      })
+      .optional(),
+    /** A folder of ours above the file: made with the first file in it, removed with the last. */
+    within: absolutePath.optional(),
+    lock,
+  })
+  .refine(inOnePlace, { message: "either connection or home, not both" });
 
 export const sshdDropInInputs = z.strictObject({ ...onVps, adopt, lock, ...dropIn });
 
@@ -92,16 +96,18 @@ export const authorizedKeyInputs = z.strictObject({
     .optional(),
 });
 
-export const systemdUnitInputs = z.strictObject({
-  ...either,
-  adopt,
-  manager: z.enum(["system", "user"]),
-  /** Such as "borgpull-web1.timer". */
-  name: z.string().regex(/^[A-Za-z0-9:_.@-]+\.(service|timer|path|socket|target)$/),
-  content: z.string(),
-  enabled: z.boolean(),
-  active: z.boolean(),
-});
+export const systemdUnitInputs = z
+  .strictObject({
+    ...either,
+    adopt,
+    manager: z.enum(["system", "user"]),
+    /** Such as "borgpull-web1.timer". */
+    name: z.string().regex(/^[A-Za-z0-9:_.@-]+\.(service|timer|path|socket|target)$/),
+    content: z.string(),
+    enabled: z.boolean(),
+    active: z.boolean(),
+  })
+  .refine(inOnePlace, { message: "either connection or home, not both" });
 
 export const sshIdentityInputs = z.strictObject({ ...atHome, path: absolutePath, comment: z.string() });
 

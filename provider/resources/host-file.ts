@@ -2,11 +2,10 @@ import { type FileState, fileState, folderState } from "../../remote/facts/file.
 import type { Host } from "../../remote/host.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type HostFileInputs, hostFileInputs } from "../../schema/inputs.ts";
-import { ownerOf } from "../../schema/names.ts";
 import { compare, compareConnection } from "../compare.ts";
 import { putFile, removeFile } from "../files.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
-import { mayTake } from "../owner.ts";
+import { mayTakeFile, takenOver } from "../owner.ts";
 import { hostOf, readableHere, requireHome } from "../place.ts";
 
 interface HostFileState extends Omit<HostFileInputs, "folder"> {
@@ -25,10 +24,7 @@ const place = (host: Host, { path }: HostFileInputs): string => `${host.name}: $
 async function ensure(desired: HostFileInputs, context: Context, recorded: boolean): Promise<HostFileState> {
   const host = await hostOf(desired, context);
   const now = await host.fact(fileState(desired.path));
-  if (now.kind !== "absent" && !(now.kind === "file" && now.content === desired.content)) {
-    const owner = now.kind === "file" ? ownerOf(now.content) : undefined;
-    mayTake(place(host, desired), owner, desired.owner, desired.adopt || (recorded && owner === undefined));
-  }
+  mayTakeFile(place(host, desired), now, desired, recorded);
   await putFile(host, desired, context);
   const failure = await activate(host, desired, context);
   if (failure) throw new PartialFailure({ ...wanted(desired), activated: false }, [failure]);
@@ -79,12 +75,7 @@ async function readMade(host: Host, wanted: Made | undefined): Promise<Partial<M
 
 /** One whole file: content, mode and owner; checked before and made effective after it is put in place. */
 export const hostFile: Kind<HostFileInputs, HostFileState> = {
-  inputs: hostFileInputs.refine(
-    (inputs) => (inputs.connection === undefined) !== (inputs.home === undefined),
-    {
-      message: "either connection or home, not both",
-    },
-  ),
+  inputs: hostFileInputs,
   computed: ["type", "activated"],
   promises: { type: "file", activated: true },
   id: ({ path }) => path,
@@ -129,9 +120,9 @@ export const hostFile: Kind<HostFileInputs, HostFileState> = {
     if (inputs.home) requireHome(inputs.home);
     const host = await hostOf(inputs, context);
     const now = await host.fact(fileState(inputs.path));
-    const owner = now.kind === "file" ? ownerOf(now.content) : undefined;
-    if (now.kind === "file" && owner !== undefined && owner !== inputs.owner) {
-      await context.warn(`${place(host, inputs)} now belongs to ${owner} and stays.`);
+    const other = takenOver(now, inputs.owner);
+    if (other !== undefined) {
+      await context.warn(`${place(host, inputs)} now belongs to ${other} and stays.`);
       return;
     }
     await removeFile(host, inputs, context);

@@ -33,8 +33,7 @@ async function ensure(desired: HostUserInputs, context: Context, recorded: boole
   const now = await host.fact(userState(desired.name));
   if (now.kind === "user") {
     const found = ownerOf(now.gecos);
-    const adopt = desired.adopt || (recorded && found === undefined);
-    mayTake(`${host.name}: the account ${desired.name}`, found, desired.owner, adopt);
+    mayTake(`${host.name}: the account ${desired.name}`, found, desired.owner, desired.adopt || recorded);
   }
   const { name, folder, shell, owner, adopt = false } = desired;
   const result = await host.run(

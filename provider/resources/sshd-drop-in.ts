@@ -3,10 +3,9 @@ import { parseSshdT, settingsInForce, sshdState } from "../../remote/facts/sshd.
 import type { Host } from "../../remote/host.ts";
 import { describe, UserError } from "../../schema/errors.ts";
 import { type SshdDropInInputs, sshdDropInInputs } from "../../schema/inputs.ts";
-import { ownerOf } from "../../schema/names.ts";
 import { compare, compareConnection } from "../compare.ts";
 import type { Context, Kind } from "../kind.ts";
-import { mayTake } from "../owner.ts";
+import { mayTakeFile, takenOver } from "../owner.ts";
 import { hostOf } from "../place.ts";
 import { betweenPulls } from "../vps-lock.ts";
 
@@ -109,11 +108,7 @@ async function ensure(
 ): Promise<SshdDropInState> {
   const host = await hostOf(desired, context);
   const now = await host.fact(fileState(desired.path));
-  if (now.kind !== "absent") {
-    const found = now.kind === "file" ? ownerOf(now.content) : undefined;
-    const ours = live !== undefined && found === undefined;
-    mayTake(`${host.name}: ${desired.path}`, found, desired.owner, desired.adopt || ours);
-  }
+  mayTakeFile(`${host.name}: ${desired.path}`, now, desired, live !== undefined);
   await tryDropIn(host, desired);
   await change(host, desired, "write", context);
   const state = await readState(host, wanted(desired), desired);
@@ -187,9 +182,9 @@ export const sshdDropIn: Kind<SshdDropInInputs, SshdDropInState> = {
       host.fact(sshdState(inputs.user, inputs.path)),
     ]);
     if (now.kind === "absent" && !sshd.pending) return;
-    const found = now.kind === "file" ? ownerOf(now.content) : undefined;
-    if (found !== undefined && found !== inputs.owner) {
-      await context.warn(`${host.name}: ${inputs.path} now belongs to ${found} and stays.`);
+    const other = takenOver(now, inputs.owner);
+    if (other !== undefined) {
+      await context.warn(`${host.name}: ${inputs.path} now belongs to ${other} and stays.`);
       return;
     }
     await change(host, inputs, "remove", context);

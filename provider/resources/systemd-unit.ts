@@ -3,11 +3,10 @@ import { fileState } from "../../remote/facts/file.ts";
 import { unitState } from "../../remote/facts/unit.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type SystemdUnitInputs, systemdUnitInputs } from "../../schema/inputs.ts";
-import { ownerOf } from "../../schema/names.ts";
 import { compare, compareConnection } from "../compare.ts";
 import { putFile, removeFile } from "../files.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
-import { mayTake } from "../owner.ts";
+import { mayTakeFile, takenOver } from "../owner.ts";
 import { hostOf, readableHere, requireHome } from "../place.ts";
 
 interface SystemdUnitState extends SystemdUnitInputs {
@@ -35,15 +34,7 @@ async function ensure(
       "Remove `schedule` and call `borgpull run` from cron, or run this on a machine booted with systemd.",
     );
   }
-  if (file.kind !== "absent" && !(file.kind === "file" && file.content === content)) {
-    const found = file.kind === "file" ? ownerOf(file.content) : undefined;
-    mayTake(
-      `${host.name}: ${path}`,
-      found,
-      desired.owner,
-      desired.adopt || (recorded && found === undefined),
-    );
-  }
+  mayTakeFile(`${host.name}: ${path}`, file, desired, recorded);
   const owner = manager === "system" ? "root" : os.userInfo().username;
   await putFile(host, { path, content, mode: "0644", user: owner, group: owner }, context);
   const applied = await host.run("unit", [
@@ -61,12 +52,7 @@ async function ensure(
 
 /** A unit file, loaded, enabled and active as asked. A unit asked to be inactive is not stopped: it may be a pull in progress. */
 export const systemdUnit: Kind<SystemdUnitInputs, SystemdUnitState> = {
-  inputs: systemdUnitInputs.refine(
-    (inputs) => (inputs.connection === undefined) !== (inputs.home === undefined),
-    {
-      message: "either connection or home, not both",
-    },
-  ),
+  inputs: systemdUnitInputs,
   computed: ["loaded"],
   promises: { loaded: true },
   id: ({ manager, name }) => `${manager}/${name}`,
@@ -110,9 +96,9 @@ export const systemdUnit: Kind<SystemdUnitInputs, SystemdUnitState> = {
     const host = await hostOf(inputs, context);
     const { manager, name } = inputs;
     const file = await host.fact(fileState(pathOf(inputs)));
-    const found = file.kind === "file" ? ownerOf(file.content) : undefined;
-    if (found !== undefined && found !== inputs.owner) {
-      await context.warn(`${host.name}: ${name} now belongs to ${found} and stays.`);
+    const other = takenOver(file, inputs.owner);
+    if (other !== undefined) {
+      await context.warn(`${host.name}: ${name} now belongs to ${other} and stays.`);
       return;
     }
     await host.run("unit", [manager, "stop", name]);

@@ -1,8 +1,8 @@
-# write-file PATH BYTES MODE USER GROUP LOCK WITHIN [VALIDATE ARG...]: puts the content on stdin in place, whole or not at all. BYTES is how
+# write-file PATH BYTES MODE USER GROUP LOCK [VALIDATE ARG...]: puts the content on stdin in place, whole or not at all. BYTES is how
 # much there is to come: a connection that is cut looks like the end of a shorter content. Exits 74 then, 75 when a pull holds the lock, 65 when the validation refuses the content, 73 when the folder is not safe to write in.
 set -eu; umask 022
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-path=$1 bytes=$2 mode=$3 user=$4 group=$5 lock=$6 within=$7; shift 7
+path=$1 bytes=$2 mode=$3 user=$4 group=$5 lock=$6; shift 6
 folder=$(dirname -- "$path")
 me=$(id -u)
 
