@@ -1,5 +1,5 @@
-import * as fs from "node:fs";
 import * as z from "zod";
+import { readGuarded } from "../remote/guarded-file.ts";
 import { UserError } from "../schema/errors.ts";
 import { type JobFile, jobFile } from "../schema/job-file.ts";
 
@@ -8,7 +8,7 @@ import { type JobFile, jobFile } from "../schema/job-file.ts";
  * @throws UserError missing, writable by others, of a newer version, or not valid
  */
 export function readJobFile(path: string): JobFile {
-  const text = readGuarded(path);
+  const text = read(path);
   let data: unknown;
   try {
     data = JSON.parse(text);
@@ -35,17 +35,9 @@ export function parseJobFile(data: unknown, path: string): JobFile {
 const repair = 'Run "pulumi up", which writes it.';
 
 /** Who may write a job file chooses the host that gets the passphrase: only its owner may. */
-function readGuarded(path: string): string {
+function read(path: string): string {
   try {
-    const { mode, uid } = fs.statSync(path);
-    const me = process.getuid?.();
-    if (mode & 0o022) {
-      throw new UserError(`${path} can be written by other users.`, `Run: chmod go-w ${path}`);
-    }
-    if (uid !== 0 && uid !== me) {
-      throw new UserError(`${path} belongs to another user (uid ${uid}).`, `Run: chown ${me} ${path}`);
-    }
-    return fs.readFileSync(path, "utf8");
+    return readGuarded(path, { what: "this job file", secret: false });
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;

@@ -1,18 +1,14 @@
-import * as fs from "node:fs";
+import { readGuarded } from "../remote/guarded-file.ts";
 import { UserError } from "../schema/errors.ts";
 
 /**
  * Reads a passphrase file: one line, 0600 or stricter. Its text appears in no error.
- * @throws UserError missing, readable by others, empty, or more than one line
+ * @throws UserError missing, open to others, empty, or more than one line
  */
 export function readPassphrase(path: string): string {
   let text: string;
   try {
-    const { mode } = fs.statSync(path);
-    if (mode & 0o077) {
-      throw new UserError(`${path}: this passphrase can be read by other users.`, `Run: chmod 600 ${path}`);
-    }
-    text = fs.readFileSync(path, "utf8");
+    text = readGuarded(path, { what: "this passphrase", secret: true });
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     throw new UserError(

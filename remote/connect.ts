@@ -18,24 +18,32 @@ export interface Connection extends AsyncDisposable {
 }
 
 type Login = Omit<Target, "jump">;
+type Credentials = Pick<ssh2.ConnectConfig, "agent" | "privateKey"> & {
+  readonly authHandler: ssh2.AuthenticationType[];
+};
 
 const connectSeconds = 20;
 /** Sent when nothing came for this long; data counts as a sign of life where the channel's reader resets it. */
 const keepaliveMilliseconds = 30_000;
 const keepaliveCount = 4;
 
+export interface ConnectOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutSeconds?: number;
+  /** Told how sshd would let this user log in, as it says before a key is shown ("none", RFC 4252, 5.2). */
+  readonly onMethods?: (methods: readonly string[]) => void;
+}
+
 /**
  * Connects to a machine, through its jump host if it has one. Host keys are pinned: a machine that shows another is refused
  * before authentication, so that no secret is sent to it.
  * @throws ReachError unreachable, host-key or login-refused; UserError when the key file cannot be used
  */
-export async function connect(
-  target: Target,
-  options: { readonly signal?: AbortSignal; readonly timeoutSeconds?: number } = {},
-): Promise<Connection> {
+export async function connect(target: Target, options: ConnectOptions = {}): Promise<Connection> {
   const { jump, ...login } = target;
   if (!jump) return open(target, login, undefined, options);
-  const hop = await open(jump, jump, undefined, options);
+  const { onMethods: _, ...way } = options;
+  const hop = await open(jump, jump, undefined, way);
   try {
     const sock = await tunnel(hop, login, options.timeoutSeconds ?? connectSeconds);
     const connection = await open(target, login, sock, options);
@@ -61,8 +69,10 @@ function tunnel(hop: Connection, to: Login, seconds: number): Promise<Duplex> {
     const timer = setTimeout(() => refuse(`no answer within ${seconds} s`), seconds * 1000);
     hop.client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, stream) => {
       clearTimeout(timer);
-      if (error) refuse(error.message);
-      else resolve(stream);
+      if (error) return refuse(error.message);
+      // The jump host's sshd keeps a channel half open when the far machine is gone while we still send: nothing more will come.
+      stream.on("end", () => stream.destroy());
+      resolve(stream);
     });
   });
 }
@@ -71,11 +81,13 @@ async function open(
   target: Target,
   login: Login,
   sock: Duplex | undefined,
-  options: { readonly signal?: AbortSignal; readonly timeoutSeconds?: number },
+  options: ConnectOptions,
 ): Promise<Connection> {
   options.signal?.throwIfAborted();
   const auth = await credentials(login);
   const client = new ssh2.Client();
+  // Nagle's algorithm against delayed acknowledgement: without it each question that borg waits for costs 45 ms, on a loopback too.
+  client.on("connect", () => client.setNoDelay(true));
   const closed = Promise.withResolvers<Error | undefined>();
   const ready = Promise.withResolvers<void>();
   let presented: string | undefined;
@@ -98,6 +110,7 @@ async function open(
     ...(sock ? { sock } : { host: login.host, port: login.port }),
     username: login.user,
     ...auth,
+    ...(options.onMethods ? { authHandler: asking(options.onMethods, auth.authHandler) } : {}),
     readyTimeout: (options.timeoutSeconds ?? connectSeconds) * 1000,
     keepaliveInterval: keepaliveMilliseconds,
     keepaliveCountMax: keepaliveCount,
@@ -138,7 +151,21 @@ export function hostKeyAlgorithms(hostKeys: readonly string[]): ssh2.ServerHostK
   return [...new Set(algorithms)] as ssh2.ServerHostKeyAlgorithm[];
 }
 
-async function credentials(login: Login): Promise<Partial<ssh2.ConnectConfig>> {
+/** Asks with "none" how one may log in, as OpenSSH's client always does, and then logs in. */
+function asking(
+  onMethods: (methods: readonly string[]) => void,
+  [method]: readonly ssh2.AuthenticationType[],
+): ssh2.AuthHandlerMiddleware {
+  const order = ["none", method] as ssh2.AuthenticationType[];
+  let told = false;
+  return (left: readonly string[] | null, _partial, next) => {
+    if (left && !told) onMethods(left);
+    told ||= left !== null;
+    next(order.shift() ?? (false as never)); // false: nothing is left to try
+  };
+}
+
+async function credentials(login: Login): Promise<Credentials> {
   if (login.auth === "agent") {
     const agent = process.env.SSH_AUTH_SOCK;
     if (!agent) {

@@ -21,6 +21,9 @@ export interface ExecOptions {
 /** sshd opens a session at once or refuses it; after this long the connection is dead. */
 const openSeconds = 60;
 
+/** More than any file or fact of ours; what a hostile machine sends must fit into memory. */
+const outputLimit = 64 << 20;
+
 /** Runs one command on a session channel of an open connection. */
 export async function exec(
   client: ssh2.Client,
@@ -56,8 +59,17 @@ export async function exec(
   const stderr: Buffer[] = [];
   let code: number | undefined;
   const done = Promise.withResolvers<ExecResult>();
-  channel.on("data", (data: Buffer) => stdout.push(data));
-  channel.stderr.on("data", (data: Buffer) => stderr.push(data));
+  let bytes = 0;
+  const keep = (parts: Buffer[]) => (data: Buffer) => {
+    bytes += data.length;
+    if (bytes <= outputLimit) parts.push(data);
+    else
+      stop(
+        new ReachError("connection-lost", `${endpoint(login)} sends without end.`, "Look at that machine."),
+      );
+  };
+  channel.on("data", keep(stdout));
+  channel.stderr.on("data", keep(stderr));
   channel.on("exit", (status: number | null) => {
     code = status ?? undefined;
   });

@@ -3,7 +3,15 @@ import type { ExecResult } from "./connect.ts";
 import type { Fact } from "./facts/fact.ts";
 
 /** The scripts of templates/remote that change something; facts.sh is for reading. */
-export type Script = "write-file" | "remove-file" | "account" | "sshd" | "key-line" | "unit" | "run";
+export type Script =
+  | "write-file"
+  | "remove-file"
+  | "account"
+  | "sshd"
+  | "key-line"
+  | "unit"
+  | "run"
+  | "forget-cache";
 
 export interface RunOptions {
   readonly stdin?: string | Uint8Array;

@@ -18,7 +18,9 @@ export function sshHost(connection: Connection): Host {
     options: ExecOptions,
     again: boolean,
   ): Promise<ExecResult> => {
-    const result = await limited(() => connection.exec(commandLine([...asRoot, "sh", ...argv]), options));
+    const result = await limited(() =>
+      connection.exec(commandLine([...asRoot, "/bin/sh", ...argv]), options),
+    );
     if (result.code === undefined && again) return shell(argv, options, false);
     if (asRoot.length > 0) refuseWithoutSudo(result, target.user, name);
     if (result.code === undefined) {

@@ -62,6 +62,8 @@ export interface JobConfData extends Marked {
   readonly compression: string;
   readonly oneFileSystem: boolean;
   readonly lockWaitSeconds: number;
+  /** The repository is only authenticated: borg on the VPS would ask a person whether that is meant. */
+  readonly unencrypted?: boolean;
   readonly before?: Hook | undefined;
   readonly after?: Hook | undefined;
 }
@@ -72,6 +74,7 @@ export const jobConf = ({ before, after, ...data }: JobConfData): string =>
     ...data,
     oneFileSystem: data.oneFileSystem ? "yes" : "",
     lockWaitSeconds: String(data.lockWaitSeconds),
+    unencrypted: data.unencrypted ? "yes" : "",
     before: before ?? { user: "", run: "" },
     after: after ?? { user: "", run: "" },
   });

@@ -1,10 +1,13 @@
 # What is so on this machine: one function a fact, run as root, reading only. A fact prints for its parser in remote/facts/.
-LC_ALL=C; TZ=UTC; PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL TZ PATH
+LC_ALL=C; TZ=UTC; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL TZ PATH
 
-# file PATH: its kind, and for a regular file mode, user, group and content
+# file PATH: its kind, and for a regular file mode, user, group and content. What others can exchange at any time is not taken for a file
+# of ours (in a sticky folder they cannot).
 fact_file() {
     if [ -L "$1" ]; then echo "symlink $(readlink -- "$1")"
     elif [ ! -e "$1" ]; then echo absent
+    elif [ -n "$(find "$(dirname -- "$1")" -maxdepth 0 '(' -perm /022 ! -perm -1000 -o ! -uid 0 ! -uid "$(id -u)" ')')" ]; then
+        echo "other file in a folder that others can write"
     elif [ -f "$1" ]; then stat -c 'file 0%a %U %G' -- "$1"; head -c 1048576 -- "$1"
     else stat -c 'other %F' -- "$1"
     fi
@@ -72,6 +75,16 @@ fact_unit() {
     systemctl $scope show -p NeedDaemonReload --value "$2" 2>/dev/null || echo none
 }
 
+# The version of the borg that the helper would run; one that others than root could have put there is not even asked.
+borg_version() {
+    borg=$(PATH=/usr/local/sbin:/usr/local/bin:$PATH command -v borg) || return 0
+    real=$(readlink -f "$borg")
+    for at in "$real" "${real%/*}" "$(readlink -f "${borg%/*}")"; do
+        [ -n "$(find "$at" -maxdepth 0 -user root ! -perm /022)" ] || { echo "at $at, which others than root can write,"; return 0; }
+    done
+    "$borg" --version 2>/dev/null | cut -d' ' -f2
+}
+
 # capabilities: what the machine has of what a pull needs, one key=value a line
 fact_capabilities() {
     echo "os=$(. /etc/os-release 2>/dev/null; echo "${PRETTY_NAME-unknown}")"
@@ -82,7 +95,7 @@ fact_capabilities() {
     echo "sudoVersion=$(sudo -V 2>/dev/null | sed -n '1s/.*version //p')"
     echo "visudo=$(command -v visudo)"
     echo "setpriv=$(command -v setpriv)"
-    echo "borg=$(borg --version 2>/dev/null | cut -d' ' -f2)"
+    echo "borg=$(borg_version)"
     echo "nc=$(nc -h 2>&1 | grep -q -- '-U' && nc -h 2>&1 | grep -q -- '-N' && command -v nc)"
     echo "python3=$(command -v python3)"
     echo "flock=$(command -v flock)"

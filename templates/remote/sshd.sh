@@ -10,7 +10,8 @@ mkdir -p /run/sshd # without it sshd -t fails where sshd is socket-activated
 # Every condition of a Match that sshd must be told of, or -T refuses a configuration that has one.
 as_seen() { echo "user=$1,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"; }
 
-take() { cat >"$1"; [ "$(wc -c <"$1")" -eq "$2" ] || { echo "the connection was cut" >&2; exit 74; }; }
+# sshd may never learn that a connection is dead: we wait for so long.
+take() { timeout 120 cat >"$1" || :; [ "$(wc -c <"$1")" -eq "$2" ] || { echo "the connection was cut" >&2; exit 74; }; }
 
 reload() {
     if systemctl is-active --quiet ssh.service; then systemctl reload ssh.service
@@ -51,11 +52,12 @@ try)
 change)
     path=$2 lock=$3 seconds=$4 change=$5 bytes=$6
     pending "$path"
+    temp='' stage=$(mktemp -d); trap 'rm -rf -- "$stage" ${temp:+"$temp"}' EXIT; trap 'exit 74' HUP INT TERM PIPE
+    [ "$change" != write ] || take "$stage/new" "$bytes" # before the lock: what comes over the connection may never come
     if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
     # Somebody died between a reload and its proof, less than SECONDS ago: what is there was never proved.
     restore_now
     rm -rf -- "$room.making" "$room.kept"; mkdir -m 700 -- "$room.making"
-    [ "$change" != write ] || take "$room.making/new" "$bytes"
     if [ -e "$path" ] || [ -L "$path" ]; then cp -a -- "$path" "$room.making/old"; fi
     cat >"$room.making/restore" <<RESTORE
 set -u
@@ -74,8 +76,9 @@ RESTORE
     systemd-run --quiet --collect --unit="$unit" --on-active="$seconds" --timer-property=AccuracySec=1s /bin/sh "$room/restore"
     if [ "$change" = write ]; then
         folder=$(dirname -- "$path")
-        temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX"); trap 'rm -f -- "$temp"' EXIT
-        cp -- "$room/new" "$temp"; chown 0:0 "$temp"; chmod 644 "$temp"; sync -- "$temp"
+        find "$folder" -maxdepth 1 -name '.borgpull.????????' -type f -mmin +10 -exec rm -f -- {} + # a power cut left it
+        temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX")
+        cp -- "$stage/new" "$temp"; chown 0:0 "$temp"; chmod 644 "$temp"; sync -- "$temp"
         mv -fT -- "$temp" "$path"; sync -- "$folder"
     else
         rm -f -- "$path"

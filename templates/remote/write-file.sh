@@ -21,12 +21,14 @@ real=$(realpath -- "$up")
 while :; do safe "$real"; [ "$real" != / ] || break; real=$(dirname -- "$real"); done
 mkdir -p -- "$folder"
 
-if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
+find "$folder" -maxdepth 1 -name '.borgpull.????????' -type f -mmin +10 -exec rm -f -- {} + # a power cut left it
 temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
-trap 'exit 74' HUP INT TERM
-cat >"$temp"
+trap 'exit 74' HUP INT TERM PIPE
+# sshd may never learn that a connection is dead: we wait for so long, and take the lock when all is here.
+timeout 120 cat >"$temp" || :
 [ "$(wc -c <"$temp")" -eq "$bytes" ] || { echo "the connection was cut" >&2; exit 74; }
+if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
 chown -- "$user:$group" "$temp"
 chmod -- "$mode" "$temp"
 if [ $# -gt 0 ]; then

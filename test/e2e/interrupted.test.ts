@@ -73,7 +73,7 @@ const leftOnHost = (name: string) =>
     ps -eo pid,user,args | grep -E ' borgpull |/usr/local/lib/borgpull|[ /]borg( |$)|sudo|sshd.*@notty|nc -U' | grep -v grep || :
     find /run/borgpull -mindepth 1; ss -xlH | grep /run/borgpull || :
     for lock in /run/borgpull.lock /etc/borgpull/jobs/*; do flock -x -n "$lock" true || echo "locked $lock"; done
-    find /var/lib/borgpull-account/.cache -name 'lock.exclusive*' 2>/dev/null || :
+    find /var/cache/borgpull -name 'lock.exclusive*' 2>/dev/null || :
     test -z "$(find /run -maxdepth 1 -name 'borgpull-sshd-restore*')" || echo 'restore armed'`);
 
 /** Pulumi's own language host looks only every five minutes whether its engine is still there; it holds nothing. */

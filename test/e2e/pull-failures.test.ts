@@ -235,11 +235,12 @@ test("a full disk at home", async () => {
 });
 
 test("a full disk on the VPS", async () => {
-  await host.run(`rm -rf ${vps.home}/.cache; install -d -m 700 -o borgpull ${vps.home}/.cache
-    mount -t tmpfs -o size=64k,uid=$(id -u borgpull) tmpfs ${vps.home}/.cache; head -c 60k /dev/zero > ${vps.home}/.cache/x || :`);
+  const cache = "/var/cache/borgpull/read-all/.cache";
+  await host.run(`rm -rf ${cache}; install -d -m 700 -o borgpull ${cache}
+    mount -t tmpfs -o size=64k,uid=$(id -u borgpull) tmpfs ${cache}; head -c 60k /dev/zero > ${cache}/x || :`);
   await settings(host, job, { roots: ["/etc"] });
   await fails("disk-full-vps");
-  await host.run(`umount ${vps.home}/.cache; rm -rf ${vps.home}/.cache`);
+  await host.run(`umount ${cache}; rm -rf ${cache}`);
 });
 
 test("a before hook that fails: no backup, and the after hook has run", async () => {

@@ -36,12 +36,13 @@ export async function makeJob(
   host: Host,
   job: string,
   limits: Partial<JobFile["limits"]> = {},
+  encryption: "repokey-blake2" | "authenticated-blake2" = "repokey-blake2",
 ): Promise<string> {
   const paths = homePaths();
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", job, "-f", paths.pullKey(job)]);
   fs.writeFileSync(paths.passphrase(job), `${passphrase}\n`, { mode: 0o600 });
   const repository = path.join(home.folder, "repositories", job);
-  await initRepository({ repository, encryption: "repokey-blake2", passphraseFile: paths.passphrase(job) });
+  await initRepository({ repository, encryption, passphraseFile: paths.passphrase(job) });
   const { jump: _, ...admin } = host.target();
   const data: JobFile = {
     version: 1,

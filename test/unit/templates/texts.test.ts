@@ -14,7 +14,14 @@ import * as templates from "../../../templates/index.ts";
 const mark = ownerMark("borgpull/test");
 const paths = vpsPaths("office");
 const program = { mark, instance: "office", paths, privilege: "read-all", version: "0.1.0" } as const;
-const conf = { mark, job: "web1", compression: "zstd", oneFileSystem: true, lockWaitSeconds: 600 };
+const conf = {
+  mark,
+  job: "web1",
+  compression: "zstd",
+  oneFileSystem: true,
+  lockWaitSeconds: 600,
+  unencrypted: true,
+};
 const service = {
   mark,
   job: "web1",
@@ -68,9 +75,10 @@ suite("every text", () => {
       assert.doesNotMatch(text, /\{\{|undefined|\[object/);
     });
   }
-  for (const name of ["borgctl", "helper"])
-    test(`${name} is a shell script`, () => {
-      execFileSync("/bin/sh", ["-n", write(name, texts[name] ?? "")]);
+  for (const privilege of ["read-all", "user", "root"] as const)
+    test(`borgctl and helper with privilege ${privilege} are shell scripts`, () => {
+      for (const render of [templates.borgctl, templates.helper])
+        execFileSync("/bin/sh", ["-n", write("script", render({ ...program, privilege }))]);
     });
 });
 
