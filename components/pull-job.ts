@@ -8,6 +8,7 @@ import { ownerMark } from "../schema/names.ts";
 import { configPaths, vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
 import * as templates from "../templates/index.ts";
+import { declareAudit } from "./audit.ts";
 import { pathAtHome, stackOwner } from "./home.ts";
 import type { Job } from "./job.ts";
 import { forPeople } from "./people.ts";
@@ -83,11 +84,12 @@ export class PullJob extends pulumi.ComponentResource {
       { ...atHome, path, content, mode: "0600", user, group },
       after(key, repository),
     );
+    const audited = declareAudit(job, { identity, jobFile: path }, after(file));
     const { pull: policy, staleAfterSeconds } = settings;
     const pull = new Pull(
       `${name}-pull`,
       { ...atHome, job: name, jobFile: path, pull: policy, staleAfterSeconds },
-      after(file),
+      after(...audited),
     );
     declareTimer(job, after(pull));
     return pull.lastGood;
@@ -111,14 +113,15 @@ export class PullJob extends pulumi.ComponentResource {
           lock,
           path: `${paths.jobs}/${name}.${kind}`,
           content,
-          mode: "0644",
+          // who may read it may lock it, and so keep this job from being pulled
+          mode: "0640",
           user: "root",
-          group: "root",
+          group: instance,
           within: path.dirname(paths.jobs),
         },
         { parent: this, dependsOn: [vps.ready] },
       );
-    const { paths: roots, exclude, compression, oneFileSystem, limits, hooks } = settings;
+    const { paths: roots, exclude, compression, oneFileSystem, encryption, limits, hooks } = settings;
     const files = [
       file("patterns", templates.jobPatterns({ mark, job: name, paths: roots, exclude })),
       file(
@@ -129,6 +132,7 @@ export class PullJob extends pulumi.ComponentResource {
           compression,
           oneFileSystem,
           lockWaitSeconds: limits.lockWaitSeconds,
+          unencrypted: encryption.startsWith("authenticated"),
           before: hooks.before,
           after: hooks.after,
         }),

@@ -1,6 +1,7 @@
 /** The resource kinds as the engine knows them: inputs as in schema/inputs.ts, outputs as the provider adds them. No logic. */
 import * as pulumi from "@pulumi/pulumi";
 import type {
+  AuditInputs,
   AuthorizedKeyInputs,
   HomeInputs,
   HostFileInputs,
@@ -134,6 +135,17 @@ export class Repository extends pulumi.CustomResource {
   declare readonly repositoryId: pulumi.Output<string>;
   constructor(name: string, args: Args<RepositoryInputs>, options?: Options) {
     super("borgpull:index:Repository", name, { ...args, repositoryId: undefined }, options);
+  }
+}
+
+/** That a pull key can do its job and nothing else. */
+export class Audit extends pulumi.CustomResource {
+  /** How many things were tried. */
+  declare readonly attempts: pulumi.Output<number>;
+  /** What did not go as it must, a sentence each. */
+  declare readonly failed: pulumi.Output<readonly string[]>;
+  constructor(name: string, args: Args<AuditInputs>, options?: Options) {
+    super("borgpull:index:Audit", name, { ...args, attempts: undefined, failed: undefined }, options);
   }
 }
 

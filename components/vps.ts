@@ -11,7 +11,7 @@ import { forPeople } from "./people.ts";
 import { type Home, HostFile, HostUser, Preflight, SshdDropIn } from "./resources.ts";
 
 /** The version that borgctl tells home. */
-const version = "0.1.0";
+export const version = "0.1.0";
 
 /** How a VPS is reached and what borgpull may do there. */
 export interface VpsArgs extends Omit<HostOptions, "address" | "hostKey"> {

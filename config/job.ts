@@ -7,6 +7,7 @@ import type { HookOptions, JobOptions } from "./options.ts";
 import { check, type Problem, refuse } from "./problems.ts";
 import { checkSchedule, refusal } from "./schedule.ts";
 import { jobOptions } from "./schema.ts";
+import { sizeBytes } from "./size.ts";
 
 /** A job's options with every default in place and durations in seconds. */
 export interface JobSettings {
@@ -21,12 +22,13 @@ export interface JobSettings {
   readonly keep: JobFile["keep"];
   readonly staleAfterSeconds: number;
   readonly pull: "stale" | "always" | "never";
+  readonly audit: boolean;
   readonly limits: JobFile["limits"];
   /** Options of the key line. "localhost:1" refuses every TCP port, and leaves the unix socket (sshd: channels.c, remote_open_match). */
   readonly keyOptions: Readonly<Record<string, string>>;
 }
 
-/** @param options checked ones: a duration that is none throws */
+/** @param options checked ones: a duration or size that is none throws */
 export function jobSettings(options: JobOptions): JobSettings {
   const { limits, keep } = options;
   return {
@@ -41,10 +43,12 @@ export function jobSettings(options: JobOptions): JobSettings {
     keep,
     staleAfterSeconds: seconds(options.staleAfter ?? "36h"),
     pull: options.pull ?? "stale",
+    audit: options.audit ?? true,
     limits: {
       totalSeconds: seconds(limits?.total ?? "24h"),
       stallSeconds: seconds(limits?.stall ?? "15m"),
       lockWaitSeconds: seconds(limits?.lockWait ?? "1m"),
+      ...(limits?.quota === undefined ? {} : { quotaBytes: bytes(limits.quota) }),
     },
     keyOptions: keyOptions(options),
   };
@@ -53,6 +57,12 @@ export function jobSettings(options: JobOptions): JobSettings {
 function seconds(text: string): number {
   const value = durationSeconds(text);
   if (value === undefined) throw new TypeError(`${text} is not a duration`);
+  return value;
+}
+
+function bytes(text: string): number {
+  const value = sizeBytes(text);
+  if (value === undefined) throw new TypeError(`${text} is not a size`);
   return value;
 }
 

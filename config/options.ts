@@ -74,7 +74,10 @@ export interface HookOptions {
   readonly run: string;
 }
 
-/** Archives to keep of each kind; without it all are kept. */
+/**
+ * How many archives to keep of each kind, as borg prune counts them: the newest of each hour, day and so on, in home's time zone and
+ * by home's clock. Only archives that home trusts are counted and removed; the newest of them always stays.
+ */
 export interface KeepOptions {
   readonly hourly?: number | undefined;
   readonly daily?: number | undefined;
@@ -124,7 +127,12 @@ export interface JobDefaults {
    * @example "*-*-* 03:00:00"
    */
   readonly schedule?: string | undefined;
-  /** @example { daily: 7, weekly: 4, monthly: 12 } */
+  /**
+   * What to keep. Once a week, after a good pull, the rest is removed and its room freed, unless the repository was tampered with.
+   * `borgpull prune <job> --dry-run` shows what would go.
+   * @default all of them
+   * @example { daily: 7, weekly: 4, monthly: 12 }
+   */
   readonly keep?: KeepOptions | undefined;
   /**
    * A last good backup older than this is stale.
@@ -136,7 +144,12 @@ export interface JobDefaults {
    * @default "stale"
    */
   readonly pull?: "stale" | "always" | "never" | undefined;
-  /** Limits of one run. */
+  /**
+   * After every change of what lets the pull key in, try with it what it must not be able to do on the VPS.
+   * @default true
+   */
+  readonly audit?: boolean | undefined;
+  /** Limits of one run, and of the repository. */
   readonly limits?:
     | {
         /**
@@ -154,11 +167,16 @@ export interface JobDefaults {
          * @default "1m"
          */
         readonly lockWait?: string | undefined;
+        /**
+         * How large the repository may grow, so that a hostile VPS cannot fill home's disk. Without it, until little is left free.
+         * @example "500GB"
+         */
+        readonly quota?: string | undefined;
       }
     | undefined;
   /**
    * Where the pull key is good from, as in authorized_keys' `from=`; without it, anywhere.
-   * @example ["192.0.2.7", "*.home.example.net"]
+   * @example ["192.0.2.7", "2001:db8::/32"]
    */
   readonly from?: string | readonly string[] | undefined;
   /**

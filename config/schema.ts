@@ -5,11 +5,15 @@ import { absolutePath, instanceName } from "../schema/names.ts";
 import { durationSeconds } from "./duration.ts";
 import { publicKeyOf } from "./host-key.ts";
 import type { HostOptions, JobOptions } from "./options.ts";
+import { sizeBytes } from "./size.ts";
 import { checkExtra } from "./sshd.ts";
 
 const duration = z
   .string("a duration such as 36h")
   .refine((text) => durationSeconds(text) !== undefined, "a duration such as 36h, 30m, 7d or 1d12h");
+const size = z
+  .string("a size such as 500GB")
+  .refine((text) => sizeBytes(text) !== undefined, "a size such as 500GB, 80MB or 1.5TB");
 /** A path in a pattern file or a job file: borg strips blanks at its ends, and `..` would mean another path to each reader. */
 const plainPath = absolutePath
   .refine((path) => path === path.trim(), "a path without blanks at its ends")
@@ -26,10 +30,13 @@ const compression = z
     /^(auto,)?(none|lz4|zstd(,([1-9]|1[0-9]|2[0-2]))?|zlib(,[0-9])?|lzma(,[0-9])?)$/,
     "one of borg's: none, lz4, zstd[,1-22], zlib[,0-9], lzma[,0-9], each also after auto,",
   );
-/** One pattern of `from=`: no quote, comma or blank, which would end the option in authorized_keys. */
+/** One pattern of `from=`. No host name: sshd looks none up (UseDNS no), so the key would be good from nowhere. */
 const origin = z
   .string()
-  .regex(/^!?[A-Za-z0-9.:*?/_-]+$/, "an address, a network or a host pattern, such as 192.0.2.7");
+  .regex(
+    /^!?[0-9A-Fa-f.:*?]+(\/[0-9]{1,3})?$/,
+    "an address or a network, such as 192.0.2.7 or 2001:db8::/32",
+  );
 const hostKey = z
   .string()
   .refine(
@@ -103,13 +110,11 @@ export const jobDefaults = z.strictObject(
       ),
       staleAfter: duration,
       pull: z.enum(["stale", "always", "never"]),
+      audit: z.boolean(),
       limits: z.strictObject(
-        z.object({ total: duration, stall: duration, lockWait: duration }).partial().shape,
+        z.object({ total: duration, stall: duration, lockWait: duration, quota: size }).partial().shape,
       ),
-      from: z.union(
-        [origin, z.array(origin).min(1)],
-        "an address, a network or a host pattern, or a list of them",
-      ),
+      from: z.union([origin, z.array(origin).min(1)], "an address or a network, or a list of them"),
       expiry: z.iso.date('a day such as "2030-12-31", in quotes'),
     })
     .partial().shape,

@@ -132,6 +132,14 @@ export const pullInputs = z.strictObject({
   staleAfterSeconds: z.int().positive(),
 });
 
+export const auditInputs = z.strictObject({
+  ...atHome,
+  job: jobName,
+  jobFile: absolutePath,
+  /** A hash of what decides what the pull key can do: when it changes, the key is audited again. */
+  of: z.string().min(1),
+});
+
 export type HomeInputs = z.infer<typeof homeInputs>;
 export type PreflightInputs = z.infer<typeof preflightInputs>;
 export type HostUserInputs = z.infer<typeof hostUserInputs>;
@@ -142,3 +150,4 @@ export type SystemdUnitInputs = z.infer<typeof systemdUnitInputs>;
 export type SshIdentityInputs = z.infer<typeof sshIdentityInputs>;
 export type RepositoryInputs = z.infer<typeof repositoryInputs>;
 export type PullInputs = z.infer<typeof pullInputs>;
+export type AuditInputs = z.infer<typeof auditInputs>;

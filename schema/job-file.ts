@@ -37,6 +37,8 @@ export const jobFile = z.strictObject({
     stallSeconds: seconds,
     /** How long borg waits for the repository's lock. */
     lockWaitSeconds: seconds,
+    /** The repository may not grow beyond this. */
+    quotaBytes: z.int().positive().optional(),
   }),
 });
 export type JobFile = z.infer<typeof jobFile>;

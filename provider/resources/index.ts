@@ -1,5 +1,6 @@
 /** One file a kind; this names them all for the engine. */
 import { type Lifecycle, lifecycle } from "../lifecycle.ts";
+import { audit } from "./audit.ts";
 import { authorizedKey } from "./authorized-key.ts";
 import { home } from "./home.ts";
 import { hostFile } from "./host-file.ts";
@@ -22,5 +23,6 @@ export const kinds: Readonly<Record<string, Lifecycle>> = {
   "borgpull:index:SystemdUnit": lifecycle(systemdUnit),
   "borgpull:index:SshIdentity": lifecycle(sshIdentity),
   "borgpull:index:Repository": lifecycle(repository),
+  "borgpull:index:Audit": lifecycle(audit),
   "borgpull:index:Pull": lifecycle(pull),
 };

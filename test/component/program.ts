@@ -28,6 +28,7 @@ const outputs: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   },
   "borgpull:index:SshIdentity": { publicKey: "ssh-ed25519 AAAAKEYx", fingerprint: "SHA256:x" },
   "borgpull:index:Repository": { repositoryId: "00" },
+  "borgpull:index:Audit": { attempts: 59, failed: [] },
   "borgpull:index:Pull": { lastGood: null },
 };
 

@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { PullJob, type PullJobArgs, Vps, type VpsArgs } from "../../components/index.ts";
 import {
+  auditInputs,
   authorizedKeyInputs,
   hostFileInputs,
   pullInputs,
@@ -35,6 +36,7 @@ suite("a PullJob", () => {
     const declared = await job({ schedule: "daily" });
     const names = declared.filter((each) => each.parent === "web1").map((each) => each.name);
     assert.deepEqual(names.toSorted(), [
+      "web1-audit",
       "web1-conf",
       "web1-identity",
       "web1-job",
@@ -53,6 +55,7 @@ suite("a PullJob", () => {
       SshIdentity: sshIdentityInputs,
       AuthorizedKey: authorizedKeyInputs,
       Repository: repositoryInputs,
+      Audit: auditInputs,
       Pull: pullInputs,
       SystemdUnit: systemdUnitInputs,
     };
@@ -74,6 +77,7 @@ suite("a PullJob", () => {
       "web1-conf",
       "web1-key",
       "web1-job",
+      "web1-audit",
       "web1-pull",
       "web1-service",
       "web1-timer",
@@ -88,7 +92,7 @@ suite("a PullJob", () => {
 
   test("lets its key in for this job alone, proved with it", async () => {
     const { inputs } = one(
-      await job({ from: ["192.0.2.7", "*.example.net"], expiry: "2035-12-31" }),
+      await job({ from: ["192.0.2.7", "198.51.100.0/24"], expiry: "2035-12-31" }),
       "web1-key",
     );
     assert.deepEqual(inputs.options, {
@@ -96,7 +100,7 @@ suite("a PullJob", () => {
       "port-forwarding": "",
       permitlisten: "localhost:1",
       permitopen: "localhost:1",
-      from: "192.0.2.7,*.example.net",
+      from: "192.0.2.7,198.51.100.0/24",
       "expiry-time": "20351231",
     });
     assert.equal(inputs.command, "exec /usr/local/lib/borgpull/borgctl web1");
@@ -125,15 +129,15 @@ suite("a PullJob", () => {
     assert.equal(conf.path, "/etc/borgpull/jobs/web1.conf");
     assert.match(
       conf.content,
-      /^compression='lz4'\none_file_system='yes'\nlock_wait='60'\nbefore_user='postgres'\n/m,
+      /^compression='lz4'\none_file_system='yes'\nlock_wait='60'\nunencrypted=''\nbefore_user='postgres'\n/m,
     );
     for (const { mode, user, group, lock, within } of [patterns, conf])
       assert.deepEqual(
         { mode, user, group, lock, within },
         {
-          mode: "0644",
+          mode: "0640",
           user: "root",
-          group: "root",
+          group: "borgpull",
           lock: "/etc/borgpull/jobs/web1.conf",
           within: "/etc/borgpull",
         },
@@ -174,6 +178,35 @@ suite("a PullJob", () => {
       pull: "stale",
       staleAfterSeconds: 172_800,
     });
+  });
+
+  test("has its key audited, again whenever something changes that decides what the key can do", async () => {
+    const of = async (more: Partial<PullJobArgs> = {}, vps: Partial<VpsArgs> = {}): Promise<string> =>
+      one(await job(more, vps), "web1-audit").inputs.of;
+    const { jobFile, of: now } = one(await job(), "web1-audit").inputs;
+    assert.equal(jobFile, homePaths().jobFile("web1"));
+    assert.match(now, /^[0-9a-f]{16}$/);
+    assert.equal(
+      await of({ paths: ["/srv"], keep: { daily: 1 } }, { address: "192.0.2.1", port: 2222 }),
+      now,
+    );
+    const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZ4dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q";
+    const changed = [
+      await of({ from: "192.0.2.7" }),
+      await of({}, { sshd: { extra: { RekeyLimit: "1G" } } }),
+      await of({}, { privilege: "user" }),
+      await of({}, { hostKey: other }),
+    ];
+    assert.equal(new Set([now, ...changed]).size, 5);
+  });
+
+  test("is not audited when that is not wanted", async () => {
+    const declared = await job({ audit: false, schedule: "daily" });
+    assert.equal(
+      declared.some(({ name }) => name === "web1-audit"),
+      false,
+    );
+    assert.ok(before(declared, "web1-pull").has("web1-job"));
   });
 
   test("has a timer only on a schedule", async () => {

@@ -271,12 +271,12 @@ describe("a job removed while its neighbour stays", { timeout: 600_000 }, () => 
     assert.ok(run);
     await configure({ files });
     const preview = await program.preview(never);
-    const names = ["mail-conf", "mail-identity", "mail-job", "mail-key", "mail-patterns", "mail-pull"];
+    const names = ["audit", "conf", "identity", "job", "key", "patterns", "pull", "repository"];
     assert.deepEqual(
       planned(preview.out)
         .filter((line) => line.endsWith(")"))
         .toSorted(),
-      ["mail", ...names, "mail-repository"].map((name) => `- ${name} (delete)`),
+      ["mail", ...names.map((name) => `mail-${name}`)].map((name) => `- ${name} (delete)`),
     );
     const up = await program.up(never);
     assert.equal(up.code, 0, up.out);

@@ -1,0 +1,73 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { audit as auditKey } from "../../pull/audit/audit.ts";
+import { failures } from "../../pull/audit/judge.ts";
+import { readJobFile } from "../../pull/job.ts";
+import { JobBusyError, lockJob } from "../../pull/lock.ts";
+import { type AuditInputs, auditInputs } from "../../schema/inputs.ts";
+import { homePaths } from "../../schema/paths.ts";
+import { compare } from "../compare.ts";
+import { type Context, type Kind, PartialFailure } from "../kind.ts";
+import { requireHome } from "../place.ts";
+
+interface AuditState extends AuditInputs {
+  /** How many things were tried. */
+  readonly attempts: number;
+  /** What did not go as it must, a sentence each. */
+  readonly failed: readonly string[];
+}
+
+const promises = { failed: [] } as const;
+const longestWaitMilliseconds = 10 * 60_000;
+const pauseMilliseconds = 1000;
+
+/** The job's lock; while a pull has it, waits for the end of that and says so. */
+async function lockBetweenPulls(job: string, context: Context): Promise<Disposable> {
+  const end = Date.now() + longestWaitMilliseconds;
+  for (;;) {
+    try {
+      return lockJob(homePaths().lock(job), job);
+    } catch (error) {
+      if (!(error instanceof JobBusyError) || Date.now() > end) throw error;
+      context.status("waiting for the running pull to end");
+      await wait(pauseMilliseconds, undefined, { signal: context.signal });
+    }
+  }
+}
+
+async function ensure(desired: AuditInputs, context: Context): Promise<AuditState> {
+  requireHome(desired.home);
+  const { job, instance, pull: target } = readJobFile(desired.jobFile);
+  using _lock = await lockBetweenPulls(job, context);
+  const attempts = await auditKey({
+    target,
+    instance,
+    job,
+    signal: context.signal,
+    onAttempt: ({ tried }) => context.status(`trying the pull key: ${tried}`),
+  });
+  const failed = failures(attempts);
+  const state = { ...desired, attempts: attempts.length, failed };
+  if (failed.length === 0) return state;
+  throw new PartialFailure(state, [
+    ...failed,
+    `The pull key of ${job} is not what it must be: look at sshd_config and every line with this key on the VPS. \`borgpull audit ${job}\` tries it again, and so does the next \`pulumi up\`.`,
+  ]);
+}
+
+/** The pull key can do its job and nothing else: tried when it is made and whenever something changes that decides it. */
+export const audit: Kind<AuditInputs, AuditState> = {
+  inputs: auditInputs,
+  computed: ["attempts", "failed"],
+  promises,
+  changing: ["attempts"],
+  id: ({ job }) => job,
+  diff: (live, desired) =>
+    compare(live, { ...desired, ...promises }, ["failed", "of", "jobFile", "home", "owner"], ["job"]),
+  rehearse: async ({ home }) => requireHome(home),
+  create: (desired, context) => ensure(desired, context),
+  // An audit takes a second or more and writes into sshd's log: not on every read.
+  read: async (known) => known,
+  update: (_live, desired, context) => ensure(desired, context),
+  remove: async () => {},
+  leftovers: () => "nothing",
+};
