@@ -14,7 +14,9 @@ export const exitCodes = {
 
 const notReached: readonly FailureKind[] = ["unreachable"];
 
-export function exitCodeOf({ outcome, failure }: RunResult): number {
+/** A breach that is still open counts, whatever came of this run: nobody may miss it. */
+export function exitCodeOf({ outcome, failure, breach }: RunResult): number {
+  if (breach || outcome === "tampered") return exitCodes.tampered;
   if (outcome === "good") return exitCodes.good;
   if (outcome === "warning") return exitCodes.warnings;
   return failure && notReached.includes(failure.kind) ? exitCodes.unreachable : exitCodes.failed;

@@ -95,7 +95,14 @@ function warningsOf({ messages, served, exitCode }: Ran): readonly string[] {
           `${served.refused} more connection(s) to the forwarded socket were refused: something else on that machine tried to reach the repository.`,
         ]
       : [];
-  return [...said, ...strangers].slice(0, 50);
+  const again =
+    served.ignoredPuts > 0
+      ? [
+          `${served.ignoredPuts} object(s) that were in the repository before were sent again: what was there stays.`,
+        ]
+      : [];
+  // At the beginning: borg's own may be any number.
+  return [...again, ...strangers, ...said].slice(0, 50);
 }
 
 function failureOf(facts: Ran, context: Context): Failure {
@@ -121,12 +128,41 @@ function failureOf(facts: Ran, context: Context): Failure {
       };
   }
   return (
+    endedByHome(facts, context) ??
     diskFull(facts, context) ??
     ownCode(facts, context) ??
     borgFailure(facts, context) ??
     lost(facts, context) ??
     unknown(facts, context)
   );
+}
+
+/** What home itself cut short, whatever the VPS then says of it. */
+function endedByHome({ served }: Ran, { host }: Context): Failure | undefined {
+  const { refusal, fullAtHome } = served;
+  if (refusal) {
+    return {
+      kind: "forbidden-request",
+      problem: `${host} asked borg for something that no backup asks for (${refusal.method}: ${refusal.reason}); it was refused.`,
+      remedy: "Find out what happened on that machine.",
+    };
+  }
+  if (fullAtHome === "space") {
+    return {
+      kind: "disk-full-home",
+      problem: "The disk of the repository is all but full, and the rest is kept free.",
+      remedy: "Make room on this machine, then run it again.",
+    };
+  }
+  if (fullAtHome === "quota") {
+    return {
+      kind: "disk-full-home",
+      problem: `The repository has reached its quota; ${host} sent more.`,
+      remedy:
+        "Raise limits.quota, or have less kept; if it grew without reason, find out what that machine sends.",
+    };
+  }
+  return undefined;
 }
 
 /** borg 1.2 has no exit code for it: the text of an error, and who said it. */

@@ -6,7 +6,7 @@ export interface DueFacts {
   readonly request: string | undefined;
   /** When the last good backup was finished, milliseconds since 1970; undefined when there is none. */
   readonly lastGood: number | undefined;
-  /** Whether that backup's archive is still in the repository. */
+  /** Whether the repository is as home recorded it, that backup's archive in it. */
   readonly archiveThere: boolean;
   readonly staleAfterSeconds: number;
   /** Milliseconds since 1970, by home's clock. */
@@ -24,7 +24,7 @@ export function due(facts: DueFacts): string | undefined {
   if (policy === "never") return undefined;
   if (policy === "always") return "pulled on every up";
   if (lastGood === undefined) return "no good backup yet";
-  if (!facts.archiveThere) return "the last good archive is gone from the repository";
+  if (!facts.archiveThere) return "the repository is not as the last good backup left it";
   const age = (now - lastGood) / 1000;
   if (age > staleAfterSeconds) return `the last good backup is ${describeAge(age)} old`;
   return undefined;

@@ -12,7 +12,7 @@ export class JobBusyError extends UserError {
  * Takes the lock of a job. It is an exclusive transaction on a database of its own: the kernel holds it (fcntl) and lets go when
  * the process dies, however it dies, so there is no stale lock.
  * @param file `homePaths().lock(job)`
- * @throws JobBusyError at once, when it is held
+ * @throws JobBusyError at once, when it is held; UserError when it cannot be taken
  */
 export function lockJob(file: string, job: string): Disposable {
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -22,23 +22,38 @@ export function lockJob(file: string, job: string): Disposable {
     database.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     database.close();
-    if (!/locked|busy/i.test((cause as Error).message)) throw cause;
+    const { message } = cause as Error;
+    if (!/locked|busy/i.test(message)) {
+      throw new UserError(
+        `The lock of job ${job} cannot be taken: ${message}.`,
+        `Make room on the disk of ${path.dirname(file)}, and check that you may write there.`,
+        { cause },
+      );
+    }
     throw new JobBusyError(
       `Job ${job} is being worked on${heldBy(holder)}.`,
       "Wait until that has ended, or end it.",
       { cause },
     );
   }
-  // For the message of whoever is refused; the lock itself is the transaction.
-  fs.writeFileSync(holder, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), {
-    mode: 0o600,
-  });
+  tell(holder);
   return {
     [Symbol.dispose]: () => {
       fs.rmSync(holder, { force: true });
       database.close();
     },
   };
+}
+
+/** For the message of whoever is refused; the lock itself is the transaction, and holds on a full disk too. */
+function tell(holder: string): void {
+  try {
+    fs.writeFileSync(holder, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), {
+      mode: 0o600,
+    });
+  } catch {
+    // then the message names nobody
+  }
 }
 
 function heldBy(holder: string): string {

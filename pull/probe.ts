@@ -52,7 +52,7 @@ export async function probe(options: {
       .toString()
       .split("\n")
       .flatMap((line) => (line ? (parseMessage(line) ?? []) : []));
-    const served = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, messages: [] };
+    const served = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, messages: [], ignoredPuts: 0 };
     if (code === 0) {
       return {
         ok: false,

@@ -38,13 +38,16 @@ export function progressReporter(
 export function describeProgress({ files, bytesRead, bytesNew, path, share }: Progress): string {
   return [
     "pulling",
-    ...(share === undefined ? [] : [`${Math.floor(share * 100)}%`]),
+    ...(share === undefined ? [] : [percent(share)]),
     `${count(files)} files`,
     `${bytes(bytesRead)} read`,
     `${bytes(bytesNew)} new`,
     ...(path ? [`/${path.replace(/^\/+/, "")}`] : []),
   ].join(" ");
 }
+
+/** 0.409 as "40%". */
+export const percent = (share: number): string => `${Math.floor(share * 100)}%`;
 
 /** 1203 as "1,203". */
 export const count = (value: number): string => value.toLocaleString("en-US");

@@ -1,6 +1,6 @@
 /** The shapes of a run's end, shared by everything that runs, records or shows one. */
 
-export type Outcome = "good" | "warning" | "failed";
+export type Outcome = "good" | "warning" | "failed" | "tampered";
 
 export interface Archive {
   readonly name: string;
@@ -43,6 +43,8 @@ export type FailureKind =
   | "cancelled"
   | "borg-error"
   | "not-verified"
+  | "forbidden-request"
+  | "tampered"
   | "bug";
 
 /** Why a run failed: one sentence of cause, one of remedy. */
@@ -59,4 +61,6 @@ export interface RunResult {
   readonly figures?: Figures;
   readonly failure?: Failure;
   readonly warnings: readonly string[];
+  /** While a breach is open, of this run or of an earlier one: what it is, and what to do. */
+  readonly breach?: string;
 }

@@ -46,23 +46,31 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
   const watch = stallWatch(job.limits.stallSeconds);
   using _ = watch;
   const socketPath = `${vpsPaths(job.instance).run}/${run}.sock`;
-  const server = serve(open.client, {
+  const server = await serve(open.client, {
     job: job.job,
     repository: job.repository,
     state: options.state,
     socketPath,
+    quotaBytes: job.limits.quotaBytes,
     onBytes: watch.alive,
   });
-  const forwarded = await forward(open, socketPath);
-  if (forwarded) {
+  // Until borgctl runs there is nobody to be told: a link that says nothing is cut.
+  const cut = () => open.client.destroy();
+  watch.signal.addEventListener("abort", cut);
+  const lost = async () => cutShort(watch.signal.aborted ? "stalled" : "lost", await server.end());
+  const refusal = await forward(open, socketPath);
+  if (refusal === "lost") return lost();
+  if (refusal !== undefined) {
     await server.end();
-    return { stage: "forward", reason: forwarded };
+    return { stage: "forward", reason: refusal.message };
   }
   // From here on only borgctl can remove the socket: it is started even when we are to stop, and then told to.
   const channel = await start(open, `create ${run}`, { BORG_PASSPHRASE: options.passphrase });
-  if (typeof channel === "string") {
+  watch.signal.removeEventListener("abort", cut);
+  if (channel === "lost") return lost();
+  if (channel instanceof Error) {
     await server.end();
-    return { stage: "command", reason: channel };
+    return { stage: "command", reason: channel.message };
   }
   const result = await follow(open, channel, {
     reasons: [
@@ -81,8 +89,9 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
 type Ran = Extract<SessionFacts, { stage: "ran" }>;
 type Interruption = Exclude<Ran["ended"], "exit" | "lost">;
 
-function cutShort(ended: Interruption): SessionFacts {
-  const served = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, messages: [] };
+const nothingServed = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, messages: [], ignoredPuts: 0 };
+
+function cutShort(ended: Exclude<Ran["ended"], "exit">, served: Ran["served"] = nothingServed): SessionFacts {
   return { stage: "ran", ended, exitCode: undefined, messages: [], served };
 }
 
@@ -99,36 +108,42 @@ async function connectUntil(signal: AbortSignal, target: Target): Promise<Connec
   }
 }
 
-/** undefined, or why not: sshd never says the reason. */
-function forward(connection: Connection, socketPath: string): Promise<string | undefined> {
+/** undefined when it is forwarded; sshd never says why not. */
+function forward(connection: Connection, socketPath: string): Promise<Error | "lost" | undefined> {
   return Promise.race([
-    new Promise<string | undefined>((resolve) => {
+    new Promise<Error | "lost" | undefined>((resolve) => {
       try {
-        connection.client.openssh_forwardInStreamLocal(socketPath, (error) => resolve(error?.message));
-      } catch (error) {
-        resolve((error as Error).message); // "Not connected" is thrown, not called back
+        connection.client.openssh_forwardInStreamLocal(socketPath, (error) =>
+          resolve(error ? orLost(error) : undefined),
+        );
+      } catch {
+        resolve("lost"); // "Not connected" is thrown, not called back
       }
     }),
-    connection.closed.then((error) => error?.message ?? "the connection was closed"),
+    connection.closed.then(() => "lost" as const),
   ]);
 }
+
+/** ssh2's words to whoever waits for an answer when the connection ends. */
+const orLost = (error: Error): Error | "lost" =>
+  error.message === "No response from server" ? "lost" : error;
 
 function start(
   connection: Connection,
   command: string,
   env: Readonly<Record<string, string>>,
-): Promise<ssh2.ClientChannel | string> {
+): Promise<ssh2.ClientChannel | Error | "lost"> {
   return Promise.race([
-    new Promise<ssh2.ClientChannel | string>((resolve) => {
+    new Promise<ssh2.ClientChannel | Error | "lost">((resolve) => {
       try {
         connection.client.exec(command, { env: { ...env } }, (error, channel) =>
-          resolve(error ? error.message : channel),
+          resolve(error ? orLost(error) : channel),
         );
-      } catch (error) {
-        resolve((error as Error).message);
+      } catch {
+        resolve("lost");
       }
     }),
-    connection.closed.then((error) => error?.message ?? "the connection was closed"),
+    connection.closed.then(() => "lost" as const),
   ]);
 }
 

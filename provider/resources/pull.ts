@@ -1,10 +1,11 @@
-import * as fs from "node:fs/promises";
-import { listArchives } from "../../pull/borg.ts";
+import * as fs from "node:fs";
+import { repositoryId } from "../../pull/borg.ts";
 import { due } from "../../pull/due.ts";
 import { readJobFile } from "../../pull/job.ts";
-import { openLedger, type RunRecord } from "../../pull/ledger.ts";
+import { type Ledger, openLedger, type RunRecord } from "../../pull/ledger.ts";
 import { describeProgress } from "../../pull/progress.ts";
 import { runJob } from "../../pull/run.ts";
+import { breachRemedy, describeBreach, describeFindings } from "../../pull/trust/describe.ts";
 import { type PullInputs, pullInputs } from "../../schema/inputs.ts";
 import type { LastGood } from "../../schema/last-good.ts";
 import { homePaths } from "../../schema/paths.ts";
@@ -16,8 +17,20 @@ interface PullState extends Omit<PullInputs, "pull"> {
   /** The policy while it holds; while a pull is due, why. So a due pull is a difference. */
   readonly pull: string;
   readonly lastGood: LastGood | null;
-  /** The repository's transaction in which the archive was last seen: the listing is read again only when it has moved on. */
-  readonly transaction: number;
+  /** "good", or "tampered: " and what was found, until a person has rolled back or accepted. */
+  readonly trust: string;
+}
+
+const promises = { trust: "good" } as const;
+
+/** What home has on record of a job. */
+interface Recorded {
+  readonly lastGood: LastGood | null;
+  readonly trust: string;
+  /** Whether the repository is as the records have it, so that the last good archive is there. */
+  readonly there: boolean;
+  /** Of the oldest open breach: what it is, and what to do. */
+  readonly breach?: string;
 }
 
 function lastGoodOf(record: RunRecord | undefined): LastGood | null {
@@ -36,90 +49,100 @@ function lastGoodOf(record: RunRecord | undefined): LastGood | null {
   };
 }
 
-function recorded(job: string): LastGood | null {
-  using ledger = openLedger(homePaths().stateDb);
-  return lastGoodOf(ledger.lastGood(job));
+/** Read without borg and without a lock, so that a preview neither waits for a pull nor holds one up. */
+function recorded({ job, jobFile }: PullInputs): Recorded {
+  const { stateDb } = homePaths();
+  if (!fs.existsSync(stateDb)) return { lastGood: null, there: false, ...promises };
+  using ledger = openLedger(stateDb);
+  const lastGood = lastGoodOf(ledger.lastGood(job));
+  const there = lastGood !== null && asRecorded(ledger, job, readJobFile(jobFile).repository);
+  const [breach] = ledger.openBreaches(job);
+  if (!breach) return { lastGood, there, ...promises };
+  return {
+    lastGood,
+    there,
+    trust: `tampered: ${describeFindings(breach.findings)}`,
+    breach: `${describeBreach(breach)} ${breachRemedy(job)}`,
+  };
 }
 
-/** The number in the name of borg's index file grows with each transaction (borg internals, "Index, hints and integrity"). */
-async function transactionOf(repository: string): Promise<number> {
-  const names = await fs.readdir(repository).catch(() => []);
+/**
+ * Whether the repository is as the last gate saw it: nothing was committed since. The records then say which archives are in it; a
+ * pull finds out about anything else. While home itself is at work they are behind, and that is no difference.
+ */
+function asRecorded(ledger: Ledger, job: string, repository: string): boolean {
+  const id = repositoryId(repository);
+  if (id === undefined) return false;
+  const [run] = ledger.runs(job, 1);
+  const own = ledger.openOperations(job).some(({ kind }) => kind === "prune" || kind === "compact");
+  return own || (run && !run.outcome) || ledger.mark(id)?.segment === transactionOf(repository);
+}
+
+/** The number in the name of borg's index file is the last committed segment (borg internals, "Index, hints and integrity"). */
+function transactionOf(repository: string): number {
+  const names = fs.readdirSync(repository);
   return Math.max(-1, ...names.flatMap((name) => /^index\.(\d+)$/.exec(name)?.[1] ?? []).map(Number));
 }
 
-/** The live state: what is recorded, whether its archive is still there, and whether a pull is due. */
-async function look(
-  desired: PullInputs,
-  known: Pick<PullState, "transaction" | "lastGood"> | undefined,
-): Promise<PullState> {
-  const lastGood = recorded(desired.job);
+/** The live state: what is recorded, how far it is trusted, and whether a pull is due. */
+function look(desired: PullInputs): PullState {
   const { job, pull: policy, staleAfterSeconds } = desired;
-  const seen = await archiveThere(desired, lastGood, known);
+  const { lastGood, there, trust } = recorded(desired);
   const reason = due({
     job,
     policy,
     request: process.env.BORGPULL_PULL,
     lastGood: lastGood ? Date.parse(lastGood.finished) : undefined,
-    archiveThere: seen.there,
+    archiveThere: there,
     staleAfterSeconds,
     now: Date.now(),
   });
-  return { ...desired, pull: reason ? `due: ${reason}` : policy, lastGood, transaction: seen.transaction };
+  return { ...desired, pull: reason ? `due: ${reason}` : policy, lastGood, trust };
 }
 
-async function archiveThere(
-  desired: PullInputs,
-  lastGood: LastGood | null,
-  known: Pick<PullState, "transaction" | "lastGood"> | undefined,
-): Promise<{ readonly there: boolean; readonly transaction: number }> {
-  if (!lastGood) return { there: false, transaction: -1 };
-  const { repository, passphraseFile } = readJobFile(desired.jobFile);
-  const transaction = await transactionOf(repository);
-  if (known?.transaction === transaction && known.lastGood?.id === lastGood.id)
-    return { there: true, transaction };
-  const archives = await listArchives({ repository, passphraseFile });
-  const there = archives.some(({ id }) => id === lastGood.id);
-  return { there, transaction: there ? transaction : -1 };
-}
-
-async function ensure(
-  desired: PullInputs,
-  known: PullState | undefined,
-  context: Context,
-): Promise<PullState> {
+/** Pulls if that is due. A breach fails it then too, as long as it is open: nobody may miss it. */
+async function ensure(desired: PullInputs, context: Context): Promise<PullState> {
   requireHome(desired.home);
-  const before = await look(desired, known);
-  if (!before.pull.startsWith("due: ")) return before;
-  const result = await runJob(desired.jobFile, {
-    signal: context.signal,
-    onProgress: (progress) => context.status(describeProgress(progress)),
-    onNote: (text) => context.status(text),
-  });
-  const lastGood = recorded(desired.job);
-  if (result.outcome === "failed") {
-    const { problem = "The pull failed.", remedy = "" } = result.failure ?? {};
-    throw new PartialFailure({ ...before, lastGood }, [`${problem} ${remedy}`.trim()]);
-  }
-  for (const warning of result.warnings) await context.warn(warning);
-  const transaction = await transactionOf(readJobFile(desired.jobFile).repository);
-  return { ...desired, lastGood, transaction };
+  const before = look(desired);
+  const result = before.pull.startsWith("due: ")
+    ? await runJob(desired.jobFile, {
+        signal: context.signal,
+        onProgress: (progress) => context.status(describeProgress(progress)),
+        onNote: context.status,
+        onStep: context.status,
+      })
+    : undefined;
+  const { lastGood, trust, breach } = recorded(desired);
+  const failed = result?.outcome === "failed";
+  const { problem = "The pull failed.", remedy = "" } = result?.failure ?? {};
+  for (const warning of failed ? [] : (result?.warnings ?? [])) await context.warn(warning);
+  const state = { ...desired, pull: failed ? before.pull : desired.pull, lastGood, trust };
+  const reasons = [...(failed ? [`${problem} ${remedy}`.trim()] : []), ...(breach ? [breach] : [])];
+  if (reasons.length > 0) throw new PartialFailure(state, reasons);
+  return state;
 }
 
 /** What decides whether a pull is due, where nothing of home can be looked at: whether it is asked for. */
 const elsewhere = { policy: "never", lastGood: undefined, archiveThere: false, now: 0 } as const;
 
-/** A good backup exists, younger than staleAfterSeconds; when there is none, `up` pulls one. */
+/** A good backup exists, younger than staleAfterSeconds, in a repository that nobody tampered with; when there is none, `up` pulls one. */
 export const pull: Kind<PullInputs, PullState> = {
   inputs: pullInputs,
-  computed: ["lastGood", "transaction"],
-  changing: ["lastGood", "transaction"],
+  computed: ["lastGood", "trust"],
+  changing: ["lastGood"],
+  promises,
   id: ({ job }) => job,
   diff: (live, desired) =>
-    compare(live, desired, ["pull", "jobFile", "staleAfterSeconds", "home", "owner"], ["job"]),
+    compare(
+      live,
+      { ...desired, ...promises },
+      ["pull", "trust", "jobFile", "staleAfterSeconds", "home", "owner"],
+      ["job"],
+    ),
   rehearse: async ({ home }) => requireHome(home),
-  create: (desired, context) => ensure(desired, undefined, context),
+  create: ensure,
   read: async (known, inputs, context) => {
-    if (await readableHere(inputs.home, context)) return look(inputs, known);
+    if (await readableHere(inputs.home, context)) return look(inputs);
     // A pull that is asked for by name is shown, and refused by update, rather than passed over in silence.
     const request = process.env.BORGPULL_PULL ?? "never";
     const asked = due({
@@ -130,7 +153,7 @@ export const pull: Kind<PullInputs, PullState> = {
     });
     return asked ? { ...known, pull: `due: ${asked}` } : known;
   },
-  update: (live, desired, context) => ensure(desired, live, context),
+  update: (_live, desired, context) => ensure(desired, context),
   remove: async (_known, inputs) => requireHome(inputs.home),
   leftovers: () => "nothing",
 };

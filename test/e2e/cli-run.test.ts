@@ -44,7 +44,7 @@ test("borgpull run prints the archive and its figures, and exits with 0", async 
   assert.equal(code, 0, stderr);
   assert.match(
     stdout,
-    /^web1: good, [\d,]+ files, [\d.]+ .?B read, [\d.]+ .?B new, [\d.]+ s, archive web1-\d{8}t\d{6}z-[0-9a-f]{6}\n$/,
+    /^web1: good, [\d,]+ files, [\d.]+ .?B read, [\d.]+ .?B new, [\d.]+ s, archive web1-\d{8}t\d{6}z-[0-9a-f]{12}\n$/,
   );
   assert.equal(stderr, "");
 });

@@ -74,6 +74,18 @@ for (const base of ["debian12", "debian13"] as const) {
   });
 }
 
+test("a repository that is only authenticated is pulled into, also by a home that has lost its state", async () => {
+  const file = await makeJob(home, web1, "open1", {}, "authenticated-blake2");
+  await furnishVps(web1, "open1");
+  await settings(web1, "open1", { roots: ["/etc/ssh"], conf: { unencrypted: "yes" } });
+  assert.equal((await runJob(file)).outcome, "good");
+  for (const part of ["borg", "state.db", "state.db-wal", "state.db-shm"])
+    fs.rmSync(path.join(homePaths().state, part), { recursive: true, force: true });
+  const again = await runJob(file);
+  assert.equal(again.outcome, "good", JSON.stringify(again.failure));
+  await furnishVps(web1, "web1");
+});
+
 test("progress comes while a pull runs, with the share of what the last one read", async () => {
   await web1.run("for i in 1 2 3 4 5 6 7 8; do head -c 1M /dev/urandom > /srv/big.$i; done");
   await settings(web1, "web1", { roots: ["/srv"], conf: { compression: "lzma,9" } });
@@ -111,7 +123,7 @@ test("while a pull runs its passphrase is in no command line and no environment 
   assert.deepEqual([...found], []);
   const files = await web1.run(
     `secret=$(cat)
-    { journalctl --no-pager; find /etc /var/log /run/borgpull* /var/lib/borgpull-account /tmp -type f -exec cat {} +; } |
+    { journalctl --no-pager; find /etc /var/log /run/borgpull* /var/lib/borgpull-account /var/cache/borgpull /tmp -type f -exec cat {} +; } |
       grep -qaF -- "$secret" && echo found || echo clean`,
     { stdin: passphrase },
   );

@@ -3,7 +3,10 @@ import * as fs from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
-import { type Driver, startProvider } from "./driver.ts";
+import { type Ledger, openLedger } from "../../pull/ledger.ts";
+import { command } from "../../sandbox/command.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import { type Driver, InitFailed, startProvider } from "./driver.ts";
 import { drift, home, owner } from "./fixture.ts";
 
 let folder: string;
@@ -184,4 +187,109 @@ test("when home moves, what was at the former home is named and let go", async (
   await using mover = await startProvider({ BORGPULL_HOME: "here" });
   const old = { ...identity("former"), home: "another-machine/0" };
   await mover.remove("borgpull:index:SshIdentity", "x", old, old);
+});
+
+/** A job with a good backup on record, in a repository that a gate has just looked at. */
+async function pulled(job: string) {
+  const at = repository(job);
+  const { outputs } = await provider.create("borgpull:index:Repository", at);
+  const id = String(outputs.repositoryId);
+  const host = {
+    host: "nowhere.invalid",
+    port: 22,
+    user: "root",
+    hostKeys: [`ssh-ed25519 ${"A".repeat(68)}`],
+  };
+  const file: JobFile = {
+    version: 1,
+    managedBy: "borgpull",
+    owner,
+    job,
+    instance: "borgpull",
+    pull: { ...host, auth: "/nowhere" },
+    admin: { ...host, auth: "agent" },
+    repository: at.path,
+    passphraseFile: at.passphraseFile,
+    staleAfterSeconds: 3600,
+    limits: { totalSeconds: 60, stallSeconds: 60, lockWaitSeconds: 1 },
+  };
+  const jobFile = `${folder}/config/jobs/${job}.json`;
+  await fs.mkdir(path.dirname(jobFile), { recursive: true });
+  await fs.writeFile(jobFile, JSON.stringify(file), { mode: 0o600 });
+  const index = (await fs.readdir(at.path)).find((name) => name.startsWith("index."));
+  const mark = {
+    segment: Number(index?.slice("index.".length)),
+    config: "ab".repeat(32),
+    why: "run",
+  } as const;
+  const run = `run-of-${job}`;
+  const archive = { id: "cd".repeat(32), name: `${job}-${run}` };
+  const records = openLedger(`${folder}/state/state.db`);
+  records.begin(run, job);
+  records.addArchive(id, { ...archive, run, trust: "good" });
+  records.finish(run, { outcome: "good", archive, warnings: [] });
+  records.setMark(id, mark);
+  const inputs = { home, owner, job, jobFile, pull: "stale", staleAfterSeconds: 3600 };
+  return { id, at, records, inputs, archive };
+}
+
+const breachIn = (records: Ledger, job: string, repository: string) =>
+  records.addBreach({
+    job,
+    repository,
+    after: 1,
+    upTo: 2,
+    runs: [`run-of-${job}`],
+    findings: [{ kind: "archive-vanished", name: "web1-\u001b[2Jold", id: "ef".repeat(32) }],
+  });
+
+test("a breach is a difference of the pull, and fails it until a person has decided, also when no pull is due", async () => {
+  const type = "borgpull:index:Pull";
+  const { id, records, inputs, archive } = await pulled("breached");
+  using ledger = records;
+  const created = await provider.create(type, inputs);
+  assert.deepEqual(
+    [(created.outputs.lastGood as { archive: string }).archive, created.outputs.trust],
+    [archive.name, "good"],
+  );
+  const { inputs: checked } = await provider.check(type, inputs);
+  breachIn(ledger, "breached", id);
+  const { live, paths } = await drift(provider, type, "breached", created.outputs, checked);
+  assert.deepEqual([paths, live.trust], [{ trust: "UPDATE" }, "tampered: archive web1- [2Jold has vanished"]);
+  await assert.rejects(provider.update(type, "breached", live, checked), (error) => {
+    assert.ok(error instanceof InitFailed);
+    assert.match(
+      error.reasons.join(),
+      /^The repository of breached was tampered with .* during run run-of-breached\).*Pulls go on.*borgpull rollback breached/,
+    );
+    assert.equal(error.outputs.trust, live.trust);
+    return true;
+  });
+  await assert.rejects(provider.create(type, inputs), /was tampered with/);
+  ledger.resolveBreaches("breached", "rollback");
+  assert.deepEqual((await drift(provider, type, "breached", live, checked)).paths, {});
+});
+
+test("a repository that was changed since home looked at it makes a pull due, unless home itself is at work", async () => {
+  const type = "borgpull:index:Pull";
+  const { at, records, inputs } = await pulled("changed-since");
+  using ledger = records;
+  const { outputs } = await provider.create(type, inputs);
+  // borg would wait for this lock: nobody asks it.
+  await fs.mkdir(`${at.path}/lock.exclusive`);
+  await fs.writeFile(`${at.path}/lock.exclusive/another.host@1.1-0`, "");
+  assert.deepEqual((await drift(provider, type, "x", outputs, inputs)).paths, {});
+  await fs.rm(`${at.path}/lock.exclusive`, { recursive: true });
+
+  await command(["borg", "compact", at.path], { env: { BORG_BASE_DIR: folder } });
+  const { live, paths } = await drift(provider, type, "x", outputs, inputs);
+  assert.deepEqual(
+    [paths, live.pull],
+    [{ pull: "UPDATE" }, "due: the repository is not as the last good backup left it"],
+  );
+  const operation = ledger.beginOperation("changed-since", { kind: "compact" });
+  assert.deepEqual((await drift(provider, type, "x", outputs, inputs)).paths, {});
+  ledger.endOperation(operation, "done");
+  await fs.rename(at.path, `${at.path}.unmounted`);
+  assert.deepEqual((await drift(provider, type, "x", outputs, inputs)).paths, { pull: "UPDATE" });
 });

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { test } from "node:test";
 import { type Context, classify, type SessionFacts } from "../../../pull/classify.ts";
 import type { Message, Report } from "../../../pull/messages.ts";
+import type { Served } from "../../../pull/serve.ts";
 import { ReachError } from "../../../schema/errors.ts";
 
 interface Case {
@@ -15,6 +16,7 @@ interface Case {
     readonly messages?: readonly Message[];
     readonly serveMessages?: readonly string[];
     readonly refused?: number;
+    readonly served?: Partial<Served>;
   };
   readonly expect: {
     readonly outcome: "good" | "warning" | "failed";
@@ -45,6 +47,8 @@ function factsOf({ facts }: Case): SessionFacts {
       bytesIn: 1,
       bytesOut: 1,
       messages: facts.serveMessages ?? [],
+      ignoredPuts: 0,
+      ...facts.served,
     },
   };
 }

@@ -21,7 +21,7 @@ const cases: readonly (readonly [name: string, change: Partial<DueFacts>, reason
   [
     "one whose archive is gone is",
     { archiveThere: false },
-    "the last good archive is gone from the repository",
+    "the repository is not as the last good backup left it",
   ],
   ["always means always", { policy: "always" }, "pulled on every up"],
   ["never means never", { policy: "never", lastGood: undefined }, undefined],

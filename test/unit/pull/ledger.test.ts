@@ -28,25 +28,121 @@ test("a run is open until it is finished, then all of it is there again", () => 
   assert.deepEqual(ledger.runs("web1", 9), [
     { run: "run-0001", job: "web1", started: 1000, finished: 1000, ...good },
   ]);
-  assert.deepEqual(ledger.lastGood("web1"), ledger.runs("web1", 9)[0]);
-  assert.equal(ledger.lastGood("db1"), undefined);
+  assert.deepEqual(ledger.run("run-0001"), ledger.runs("web1", 9)[0]);
 });
 
-test("the last good run is the youngest with an archive, not the youngest", () => {
+test("the last good run is the youngest whose archive a gate found good, and that is still there", () => {
   using at = folder();
   let now = 0;
   using ledger = openLedger(at.file, () => ++now);
-  const endings = [
-    good,
-    { ...good, outcome: "warning" },
-    { outcome: "failed", failure, warnings: [] },
-  ] as const;
-  for (const [index, ending] of endings.entries()) {
-    ledger.begin(`run-000${index}`, "web1");
-    ledger.finish(`run-000${index}`, ending);
+  const id = (index: number) => `${index}`.repeat(64);
+  for (const [index, trust] of (["good", "good", "unconfirmed"] as const).entries()) {
+    const run = `run-000${index}`;
+    ledger.begin(run, "web1");
+    ledger.finish(run, { outcome: "failed", failure, warnings: [] });
+    ledger.addArchive("repository", { id: id(index), name: `web1-${run}`, run, trust });
   }
+  assert.deepEqual(ledger.lastGood("web1")?.archive, { id: id(1), name: "web1-run-0001" });
+  ledger.setGone("repository", id(1), "vanished");
+  assert.equal(ledger.lastGood("web1")?.run, "run-0000");
+  ledger.setGone("repository", id(1), undefined);
   assert.equal(ledger.lastGood("web1")?.run, "run-0001");
-  assert.deepEqual(ledger.runs("web1", 1)[0]?.failure, failure);
+  assert.equal(ledger.lastGood("db1"), undefined);
+});
+
+test("runs that no gate has looked at are known until one has", () => {
+  using at = folder();
+  using ledger = openLedger(at.file);
+  for (const run of ["run-0001", "run-0002"]) ledger.begin(run, "web1");
+  assert.deepEqual(ledger.ungated("web1"), ["run-0001", "run-0002"]);
+  ledger.setGated(["run-0001"]);
+  assert.deepEqual(ledger.ungated("web1"), ["run-0002"]);
+});
+
+test("a breach is open until a person decides, an operation until it ends; marks and events stay", () => {
+  using at = folder();
+  using ledger = openLedger(at.file, () => 1000);
+  const findings = [{ kind: "objects-deleted", count: 3, examples: ["ab"] }] as const;
+  const breach = { job: "web1", repository: "r", after: 4, upTo: 9, runs: ["run-0001"], findings };
+  ledger.addBreach(breach);
+  assert.deepEqual(ledger.openBreaches("web1"), [{ ...breach, number: 1, found: 1000 }]);
+  ledger.resolveBreaches("web1", "accept");
+  assert.deepEqual(ledger.openBreaches("web1"), []);
+  assert.deepEqual(ledger.breaches("web1")[0]?.resolved, { time: 1000, by: "accept" });
+
+  const number = ledger.beginOperation("web1", { kind: "prune", archives: [archive] });
+  assert.deepEqual(ledger.openOperations("web1"), [
+    { kind: "prune", archives: [archive], number, started: 1000 },
+  ]);
+  assert.equal(ledger.lastDone("web1", "prune"), undefined);
+  ledger.endOperation(number, "done");
+  assert.deepEqual(ledger.openOperations("web1"), []);
+  assert.equal(ledger.lastDone("web1", "prune"), 1000);
+
+  ledger.setMark("r", { segment: 4, config: "c", why: "begin" });
+  ledger.setMark("r", { segment: 9, config: "c", why: "run", run: "run-0001" });
+  assert.deepEqual(ledger.mark("r"), { segment: 9, config: "c", why: "run", run: "run-0001", time: 1000 });
+  assert.equal(ledger.marks("r").length, 2);
+  ledger.note("web1", "note", "x");
+  assert.deepEqual(ledger.events("web1", 9), [{ time: 1000, kind: "note", text: "x" }]);
+});
+
+test("what is recorded atomically is recorded whole or not at all", () => {
+  using at = folder();
+  using ledger = openLedger(at.file);
+  const work = () => {
+    ledger.begin("run-0001", "web1");
+    ledger.note("web1", "note", "x");
+    throw new Error("died here");
+  };
+  assert.throws(() => ledger.atomically(work), /died here/);
+  assert.deepEqual([ledger.runs("web1", 9), ledger.events("web1", 9)], [[], []]);
+});
+
+test("the records of the first version are taken over, their runs as looked at", () => {
+  using at = folder();
+  fs.mkdirSync(path.dirname(at.file));
+  const database = new DatabaseSync(at.file);
+  database.exec(`CREATE TABLE runs (run TEXT PRIMARY KEY, job TEXT NOT NULL, started INTEGER NOT NULL, finished INTEGER,
+      outcome TEXT CHECK (outcome IN ('good', 'warning', 'failed', 'abandoned')), archive_id TEXT, archive_name TEXT,
+      figures TEXT, failure_kind TEXT, failure_problem TEXT, failure_remedy TEXT, warnings TEXT NOT NULL DEFAULT '[]',
+      CHECK ((outcome IS NULL) = (finished IS NULL))) STRICT;
+    CREATE INDEX runs_of_job ON runs (job, started);
+    INSERT INTO runs (run, job, started, finished, outcome) VALUES ('run-0001', 'web1', 1, 2, 'good');
+    INSERT INTO runs (run, job, started) VALUES ('run-0002', 'web1', 3);
+    PRAGMA user_version = 1`);
+  database.close();
+  using ledger = openLedger(at.file);
+  assert.deepEqual(
+    ledger.runs("web1", 9).map(({ run, outcome }) => [run, outcome]),
+    [
+      ["run-0002", undefined],
+      ["run-0001", "good"],
+    ],
+  );
+  assert.deepEqual(ledger.ungated("web1"), ["run-0002"]);
+});
+
+test("a reader waits for no writer", () => {
+  using at = folder();
+  using writer = openLedger(at.file);
+  writer.atomically(() => {
+    writer.begin("run-0001", "web1");
+    const began = performance.now();
+    using reader = openLedger(at.file);
+    assert.deepEqual(reader.runs("web1", 9), []);
+    assert.ok(performance.now() - began < 5000, "it waited for the writer");
+  });
+});
+
+test("records that are damaged are named, with what to do, and not touched", () => {
+  using at = folder();
+  openLedger(at.file)[Symbol.dispose]();
+  const garbage = Buffer.alloc(8192, "not a database ");
+  fs.writeFileSync(at.file, garbage);
+  for (const suffix of ["-wal", "-shm"]) fs.rmSync(`${at.file}${suffix}`, { force: true });
+  assert.throws(() => openLedger(at.file), /own records, is damaged.*mv .*state\.db/);
+  assert.deepEqual(fs.readFileSync(at.file), garbage);
 });
 
 test("a run that was open when its process died is abandoned when the job's next begins, and no other job's", () => {

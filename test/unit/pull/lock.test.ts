@@ -28,10 +28,10 @@ test("the lock of a process that was killed is free at once, whatever children i
   const at = file();
   const program = `
     const { lockJob } = await import(${JSON.stringify(new URL("../../../pull/lock.ts", import.meta.url).href)});
-    lockJob(${JSON.stringify(at)}, "web1");
+    const lock = lockJob(${JSON.stringify(at)}, "web1"); // kept, or the garbage collector closes it
     const child = (await import("node:child_process")).spawn("sleep", ["60"], { stdio: "ignore" });
     console.log(child.pid);
-    setInterval(() => {}, 1000);`;
+    setInterval(() => lock, 1000);`;
   const holder = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });

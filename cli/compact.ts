@@ -1,0 +1,24 @@
+import { Command } from "commander";
+import { compact } from "../pull/compact.ts";
+import { bytes, percent } from "../pull/progress.ts";
+import { statusLine } from "./status-line.ts";
+import { withJob } from "./with-job.ts";
+
+/** `borgpull compact JOB`: frees the room of what was removed. */
+export function compactCommand(): Command {
+  return new Command("compact")
+    .description("free the room of what was pruned, unless the repository was tampered with")
+    .argument("<job>", "name of a job, as in the config")
+    .addHelpText("after", "\nWhat is freed is gone for good: what was pruned before cannot be brought back.")
+    .action(compactOne);
+}
+
+async function compactOne(name: string): Promise<void> {
+  await withJob(name, async ({ job, ledger, signal }) => {
+    const line = statusLine();
+    line.show(`${name}: looking at the repository`);
+    const onProgress = (share: number) => line.show(`${name}: compacting ${percent(share)}`);
+    const { freedBytes } = await compact({ job, ledger, signal, onProgress }).finally(line.clear);
+    console.log(`${name}: ${freedBytes > 0 ? `${bytes(freedBytes)} freed` : "there was nothing to free"}`);
+  });
+}

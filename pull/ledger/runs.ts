@@ -1,0 +1,126 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Archive, Failure, Figures, Outcome } from "../result.ts";
+import { transaction } from "./transaction.ts";
+
+/** What home knows of one run. `outcome` is undefined while it is open: it runs now, or it died. */
+export interface RunRecord {
+  readonly run: string;
+  readonly job: string;
+  /** Milliseconds since 1970, by home's clock. */
+  readonly started: number;
+  readonly finished?: number;
+  readonly outcome?: Outcome | "abandoned";
+  readonly archive?: Archive;
+  readonly figures?: Figures;
+  readonly failure?: Failure;
+  readonly warnings: readonly string[];
+}
+
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly archive?: Archive;
+  readonly figures?: Figures;
+  readonly failure?: Failure;
+  readonly warnings: readonly string[];
+}
+
+export interface Runs {
+  /** Records the intent, before anything is connected. Runs of the job that are still open died: they become "abandoned". Needs the job's lock. */
+  begin(run: string, job: string): void;
+  finish(run: string, ending: Ending): void;
+  /** The youngest run with a good archive that is still there. */
+  lastGood(job: string): RunRecord | undefined;
+  run(run: string): RunRecord | undefined;
+  /** The youngest runs first. */
+  runs(job: string, limit: number): readonly RunRecord[];
+  /** Runs of which no gate has seen what they left in the repository, the oldest first. */
+  ungated(job: string): readonly string[];
+  setGated(runs: readonly string[]): void;
+}
+
+export function runsIn(database: DatabaseSync, now: () => number): Runs {
+  const select = (where: string, ...values: (string | number)[]) =>
+    database
+      .prepare(`SELECT * FROM runs WHERE ${where}`)
+      .all(...values)
+      .map((row) => record(row as unknown as Row));
+  return {
+    begin: (run, job) =>
+      transaction(database, () => {
+        database
+          .prepare("UPDATE runs SET outcome = 'abandoned', finished = ? WHERE job = ? AND outcome IS NULL")
+          .run(now(), job);
+        database.prepare("INSERT INTO runs (run, job, started) VALUES (?, ?, ?)").run(run, job, now());
+      }),
+    finish: (run, { outcome, archive, figures, failure, warnings }) => {
+      const { changes } = database
+        .prepare(
+          `UPDATE runs SET outcome = ?, finished = ?, archive_id = ?, archive_name = ?, figures = ?,
+             failure_kind = ?, failure_problem = ?, failure_remedy = ?, warnings = ? WHERE run = ? AND outcome IS NULL`,
+        )
+        .run(
+          outcome,
+          now(),
+          archive?.id ?? null,
+          archive?.name ?? null,
+          figures ? JSON.stringify(figures) : null,
+          failure?.kind ?? null,
+          failure?.problem ?? null,
+          failure?.remedy ?? null,
+          JSON.stringify(warnings),
+          run,
+        );
+      if (Number(changes) !== 1) throw new Error(`run ${run} is not open in the ledger`);
+    },
+    lastGood: (job) => {
+      const found = database
+        .prepare(
+          `SELECT runs.*, archives.id AS found_id, archives.name AS found_name FROM runs
+             JOIN archives ON archives.run = runs.run
+             WHERE runs.job = ? AND archives.trust = 'good' AND archives.gone IS NULL AND runs.finished IS NOT NULL
+             ORDER BY runs.started DESC LIMIT 1`,
+        )
+        .get(job) as unknown as (Row & { found_id: string; found_name: string }) | undefined;
+      return found && { ...record(found), archive: { id: found.found_id, name: found.found_name } };
+    },
+    run: (run) => select("run = ?", run)[0],
+    runs: (job, limit) => select("job = ? ORDER BY started DESC LIMIT ?", job, limit),
+    ungated: (job) => select("job = ? AND gated = 0 ORDER BY started", job).map(({ run }) => run),
+    setGated: (runs) => {
+      const set = database.prepare("UPDATE runs SET gated = 1 WHERE run = ?");
+      for (const run of runs) set.run(run);
+    },
+  };
+}
+
+interface Row {
+  readonly run: string;
+  readonly job: string;
+  readonly started: number;
+  readonly finished: number | null;
+  readonly outcome: RunRecord["outcome"] | null;
+  readonly archive_id: string | null;
+  readonly archive_name: string | null;
+  readonly figures: string | null;
+  readonly failure_kind: Failure["kind"] | null;
+  readonly failure_problem: string | null;
+  readonly failure_remedy: string | null;
+  readonly warnings: string;
+}
+
+function record(row: Row): RunRecord {
+  const { archive_id: id, archive_name: name, failure_kind: kind } = row;
+  return {
+    run: row.run,
+    job: row.job,
+    started: row.started,
+    ...(row.finished === null ? {} : { finished: row.finished }),
+    ...(row.outcome ? { outcome: row.outcome } : {}),
+    ...(id && name ? { archive: { id, name } } : {}),
+    ...(row.figures ? { figures: JSON.parse(row.figures) as Figures } : {}),
+    ...(kind
+      ? { failure: { kind, problem: row.failure_problem ?? "", remedy: row.failure_remedy ?? "" } }
+      : {}),
+    warnings: JSON.parse(row.warnings) as string[],
+  };
+}

@@ -1,0 +1,39 @@
+const smallBytes = 16 << 10;
+const blockBytes = 64 << 10;
+
+/**
+ * The pieces of one message. Small ones are copied together: kept as they come, a message sent byte by byte would take a hundred
+ * times its size.
+ */
+export function pieceKeeper() {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  let block: Buffer | undefined;
+  let used = 0;
+  /** The last piece ends where the block's free part begins. */
+  let open = 0;
+  const append = (piece: Buffer) => {
+    if (!block || block.length - used < piece.length) {
+      block = Buffer.allocUnsafeSlow(Math.max(blockBytes, piece.length));
+      used = 0;
+      open = 0;
+    }
+    used += piece.copy(block, used);
+    if (open > 0) pieces.pop();
+    pieces.push(block.subarray(used - piece.length - open, used));
+    open += piece.length;
+  };
+  return {
+    pieces: pieces as readonly Buffer[],
+    get length() {
+      return length;
+    },
+    add(piece: Buffer) {
+      if (piece.length === 0) return;
+      length += piece.length;
+      if (piece.length < smallBytes) return append(piece);
+      pieces.push(piece);
+      open = 0;
+    },
+  };
+}

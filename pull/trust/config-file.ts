@@ -1,0 +1,86 @@
+/** The repository's config file, which holds its key: the copy that home keeps outside of it is what it must be. */
+import * as crypto from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { UserError } from "../../schema/errors.ts";
+import { homePaths } from "../../schema/paths.ts";
+import { idInConfig } from "../borg.ts";
+
+export interface ConfigFile {
+  readonly text: string;
+  /** sha256 of what of it must not change, hexadecimal. */
+  readonly digest: string;
+  /** The repository's id, 64 hexadecimal digits. */
+  readonly id: string;
+}
+
+/** No repository is where the job says. */
+export class RepositoryMissingError extends UserError {
+  override readonly name = "RepositoryMissingError";
+}
+
+/** The config as it is in the repository. @throws RepositoryMissingError */
+export function readConfig(repository: string): ConfigFile {
+  const file = path.join(repository, "config");
+  const text = readIfThere(file);
+  const id = text === undefined ? undefined : idInConfig(text);
+  if (text === undefined || id === undefined) {
+    throw new RepositoryMissingError(
+      `There is no borg repository at ${repository}.`,
+      'Check that its disk is mounted; a new one is made by "pulumi up".',
+    );
+  }
+  return { text, id, digest: digestOf(text) };
+}
+
+/** The copy outside of the repository, made at init; undefined where there is none. */
+export function readConfigCopy(job: string): ConfigFile | undefined {
+  const text = readIfThere(configCopy(job));
+  const id = text === undefined ? undefined : idInConfig(text);
+  return text === undefined || id === undefined ? undefined : { text, id, digest: digestOf(text) };
+}
+
+export const configCopy = (job: string): string => path.join(homePaths().keyCopy(job), "config");
+
+/** Without what borg's own partial checks write into it (repository.py, check). */
+const digestOf = (text: string): string =>
+  crypto
+    .createHash("sha256")
+    .update(text.replace(/^last_segment_checked\s*=.*\n/m, ""))
+    .digest("hex");
+
+/** Writes the copy; one that is there is kept beside it, under the time's name. */
+export function writeConfigCopy(job: string, text: string, now: Date = new Date()): void {
+  const file = configCopy(job);
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  if (fs.existsSync(file)) fs.renameSync(file, `${file}.${now.toISOString().replace(/[:.]/g, "-")}`);
+  writeDurably(file, text);
+}
+
+/** A whole file or none: written beside, synced, renamed. */
+export function writeDurably(file: string, text: string): void {
+  const fresh = `${file}.new`;
+  fs.rmSync(fresh, { force: true });
+  fs.writeFileSync(fresh, text, { mode: 0o600, flag: "wx", flush: true });
+  fs.renameSync(fresh, file);
+  syncFolder(path.dirname(file));
+}
+
+/** Makes renames in a folder survive a power cut. */
+export function syncFolder(folder: string): void {
+  const handle = fs.openSync(folder, "r");
+  try {
+    fs.fsyncSync(handle);
+  } finally {
+    fs.closeSync(handle);
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}

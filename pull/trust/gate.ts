@@ -1,0 +1,236 @@
+import { UserError } from "../../schema/errors.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import { checkArchive, freeStaleLock, listArchives, readArchive, UnreadableError } from "../borg.ts";
+import type { ArchiveRecord, Breach, Ledger, Mark, Operation } from "../ledger.ts";
+import type { Archive } from "../result.ts";
+import { countObjects } from "../rpc/existing.ts";
+import { lastCommitted } from "../segments.ts";
+import { type ConfigFile, configCopy, readConfig, readConfigCopy, writeConfigCopy } from "./config-file.ts";
+import { breachRemedy, describeBreach, describeFindings } from "./describe.ts";
+import { judge } from "./judge.ts";
+import { changesSince } from "./log.ts";
+
+/** What a served session adds to what the repository shows. */
+export interface ServedSession {
+  readonly run: string;
+  /** The id that the VPS reported for its archive. */
+  readonly reportedId?: string | undefined;
+  readonly forbidden?: { readonly method: string; readonly reason: string } | undefined;
+  /** Objects that it sent and that were there already, under ids that an earlier session may have given to something else. */
+  readonly ignoredPuts?: number | undefined;
+}
+
+export interface GateOptions {
+  readonly job: JobFile;
+  readonly ledger: Ledger;
+  readonly session?: ServedSession;
+  /** A run that has begun and was not served yet. */
+  readonly pending?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface GateResult {
+  /** What was found this time. */
+  readonly breach?: Breach;
+  /** The archive of the session's run, once it is there; `problem` is what borg's check found. */
+  readonly own?: ArchiveRecord & { readonly problem?: string };
+}
+
+/** There is a breach that no person has decided on: nothing may be removed. */
+export class TamperedError extends UserError {
+  override readonly name = "TamperedError";
+}
+
+/**
+ * Looks at all that has happened to a job's repository since the last time, before anything of it is believed or removed, and
+ * records it. Needs the job's lock. Without changes it costs a few file reads.
+ * @throws UserError when it could not look: the records are then as before, and the next gate looks again
+ */
+export async function gate(options: GateOptions): Promise<GateResult> {
+  const { job, ledger, session } = options;
+  const config = readConfig(job.repository);
+  await freeStaleLock(job.repository, { waitSeconds: job.limits.lockWaitSeconds, signal: options.signal });
+  const copy = readConfigCopy(job.job);
+  if (copy && copy.id !== config.id) throw anotherRepository(job, config.id);
+  const { id } = config;
+  const mark = ledger.mark(id);
+  const runs = ledger.ungated(job.job).filter((run) => run !== options.pending);
+  if (!mark) return begin(options, config, runs);
+  const operation = homesOwn(job, ledger.openOperations(job.job));
+  const last = (await lastCommitted(job.repository)) ?? -1;
+  const same = config.digest === mark.config;
+  if (last === mark.segment && same && !operation && !session?.forbidden) {
+    ledger.setGated(runs);
+    return {};
+  }
+  const known = ledger.archives(id).filter(({ gone }) => !gone);
+  // With another key than home's own, borg at home can list nothing: not this time, nor until a person has decided.
+  const listed = config.digest === (copy?.digest ?? mark.config) ? await list(options) : undefined;
+  // After the listing: for it borg has made an index again where a crash left none.
+  const objects = await countObjects(job.repository, last);
+  const judgement = judge({
+    job: job.job,
+    config: same ? "same" : "changed",
+    known,
+    listed,
+    runs,
+    removing: new Set(operation?.kind === "prune" ? operation.archives.map(({ id }) => id) : []),
+    segments: operation
+      ? undefined
+      : await changesSince(mark, { job, last, objects, signal: options.signal }),
+    forbidden: session?.forbidden,
+  });
+  const tampered = judgement.findings.length > 0;
+  const checked = await confirm(options, judgement.appeared, tampered);
+  const why = operation?.kind ?? "run";
+  ledger.atomically(() => {
+    for (const { problem: _, ...archive } of checked) ledger.addArchive(id, archive);
+    for (const { id: archive, why } of judgement.gone) ledger.setGone(id, archive, why);
+    if (tampered) record(options, { id, mark, last, runs, findings: judgement.findings });
+    ledger.setMark(id, {
+      segment: last,
+      config: config.digest,
+      ...(objects === undefined ? {} : { objects }),
+      why,
+      ...(session ? { run: session.run } : {}),
+    });
+    ledger.setGated(runs);
+    if (operation) end(options, operation, judgement.gone);
+  });
+  const own = session && checked.find(({ run, trust }) => run === session.run && trust !== "partial");
+  const breach = tampered ? ledger.openBreaches(job.job).at(-1) : undefined;
+  return { ...(breach ? { breach } : {}), ...(own ? { own: { ...own, seen: Date.now() } } : {}) };
+}
+
+/** The gate before anything is removed. @throws TamperedError while a breach is open */
+export async function requireTrusted(options: GateOptions): Promise<void> {
+  await gate(options);
+  const [breach] = options.ledger.openBreaches(options.job.job);
+  if (breach) throw new TamperedError(describeBreach(breach), breachRemedy(options.job.job));
+}
+
+/** What home itself had begun and not ended: no session was served since, because each begins with a gate. */
+function homesOwn(
+  { job }: JobFile,
+  operations: readonly Operation[],
+): Extract<Operation, { kind: "prune" | "compact" }> | undefined {
+  if (operations.some(({ kind }) => kind === "rollback")) {
+    throw new UserError(
+      `A rollback of ${job} was begun and not ended.`,
+      `Run "borgpull rollback ${job}" again: it goes on where it was.`,
+    );
+  }
+  return operations.find((operation) => operation.kind === "prune" || operation.kind === "compact");
+}
+
+/** Ends what home had begun: the gate after a prune does, and the first one after a crash. What may be half done is done anew. */
+function end(
+  { job, ledger }: GateOptions,
+  operation: Extract<Operation, { kind: "prune" | "compact" }>,
+  gone: readonly { readonly id: string }[],
+): void {
+  if (operation.kind === "compact") {
+    ledger.endOperation(operation.number, "failed");
+    return;
+  }
+  const removed = operation.archives.filter(({ id }) => gone.some((archive) => archive.id === id));
+  const all = removed.length === operation.archives.length;
+  ledger.endOperation(operation.number, all ? "done" : "failed");
+  const text = `${removed.length} of ${operation.archives.length} archives removed`;
+  ledger.note(job.job, "prune", all ? text : `${text}, then it was interrupted`);
+}
+
+/** The first gate of a repository: what is there was there before us, save what an older version of the records knows. */
+async function begin(options: GateOptions, config: ConfigFile, open: readonly string[]): Promise<GateResult> {
+  const { job, ledger } = options;
+  const copy = readConfigCopy(job.job);
+  if (copy && copy.digest !== config.digest) throw changedKey(job);
+  const segment = (await lastCommitted(job.repository)) ?? -1;
+  const listed = await listArchives({ ...access(options), checkpoints: true });
+  const objects = await countObjects(job.repository, segment);
+  const runs = ledger.runs(job.job, 1_000_000);
+  if (!copy) writeConfigCopy(job.job, config.text);
+  ledger.atomically(() => {
+    for (const { id, name } of listed) {
+      const run = runs.find(({ archive, outcome }) => archive?.id === id && outcome !== "failed")?.run;
+      ledger.addArchive(config.id, run ? { id, name, run, trust: "good" } : { id, name, trust: "before-us" });
+    }
+    const counted = objects === undefined ? {} : { objects };
+    ledger.setMark(config.id, { segment, config: config.digest, ...counted, why: "begin" });
+    ledger.setGated(open);
+  });
+  return {};
+}
+
+function anotherRepository({ job, repository }: JobFile, id: string): UserError {
+  return new UserError(
+    `${repository} holds another repository (${id.slice(0, 12)}...) than the one of ${job}.`,
+    "Put the right one there (is the right disk mounted?), or give the job another `repository`.",
+  );
+}
+
+function changedKey({ job, repository }: JobFile): UserError {
+  return new UserError(
+    `The config or key of ${repository} is not what it was when its copy was made.`,
+    `If you changed the key yourself, move ${configCopy(job)} aside; if not, the VPS did: copy that file over the repository's config.`,
+  );
+}
+
+const access = ({ job, signal }: GateOptions) => ({
+  repository: job.repository,
+  passphraseFile: job.passphraseFile,
+  lockWaitSeconds: job.limits.lockWaitSeconds,
+  ...(signal ? { signal } : {}),
+});
+
+async function list(options: GateOptions): Promise<readonly Archive[] | { readonly unreadable: string }> {
+  try {
+    return await listArchives({ ...access(options), checkpoints: true });
+  } catch (error) {
+    if (error instanceof UnreadableError) return { unreadable: error.problem };
+    throw error;
+  }
+}
+
+type Appeared = Omit<ArchiveRecord, "seen" | "gone"> & { readonly problem?: string };
+
+/**
+ * An archive of ours is good once borg has found all of its chunks, and if its VPS spoke of this one. Where home kept an object that
+ * was sent anew, it is also read in full: a hostile session may have left rubbish under the id of what comes later.
+ */
+async function confirm(
+  options: GateOptions,
+  appeared: readonly Appeared[],
+  tampered: boolean,
+): Promise<readonly Appeared[]> {
+  if (tampered) return appeared;
+  const checked: Appeared[] = [];
+  for (const archive of appeared) {
+    const { session } = options;
+    const lied = session?.run === archive.run && session?.reportedId && session.reportedId !== archive.id;
+    if (archive.trust !== "unconfirmed" || lied) {
+      checked.push(archive);
+      continue;
+    }
+    const whole = { ...access(options), archive: archive.name };
+    const kept = session?.run === archive.run ? (session?.ignoredPuts ?? 0) : 0;
+    const problem = (await checkArchive(whole)) ?? (kept > 0 ? await readArchive(whole) : undefined);
+    checked.push(problem ? { ...archive, problem } : { ...archive, trust: "good" });
+  }
+  return checked;
+}
+
+function record(
+  { job, ledger }: GateOptions,
+  breach: {
+    readonly id: string;
+    readonly mark: Mark;
+    readonly last: number;
+    readonly runs: readonly string[];
+    readonly findings: Breach["findings"];
+  },
+): void {
+  const { id: repository, mark, last: upTo, runs, findings } = breach;
+  ledger.addBreach({ job: job.job, repository, after: mark.segment, upTo, runs, findings });
+  ledger.note(job.job, "breach", describeFindings(findings));
+}
