@@ -19,6 +19,8 @@ interface AuditState extends AuditInputs {
 const promises = { failed: [] } as const;
 const longestWaitMilliseconds = 10 * 60_000;
 const pauseMilliseconds = 1000;
+/** Where no terminal is, the engine prints a line for each status. */
+const statusMilliseconds = 1000;
 
 /** The job's lock; while a pull has it, waits for the end of that and says so. */
 async function lockBetweenPulls(job: string, context: Context): Promise<Disposable> {
@@ -38,12 +40,17 @@ async function ensure(desired: AuditInputs, context: Context): Promise<AuditStat
   requireHome(desired.home);
   const { job, instance, pull: target } = readJobFile(desired.jobFile);
   using _lock = await lockBetweenPulls(job, context);
+  let said = Date.now();
   const attempts = await auditKey({
     target,
     instance,
     job,
     signal: context.signal,
-    onAttempt: ({ tried }) => context.status(`trying the pull key: ${tried}`),
+    onAttempt: ({ tried }) => {
+      if (Date.now() - said < statusMilliseconds) return;
+      said = Date.now();
+      context.status(`trying the pull key: ${tried}`);
+    },
   });
   const failed = failures(attempts);
   const state = { ...desired, attempts: attempts.length, failed };
