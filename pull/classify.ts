@@ -1,4 +1,5 @@
 import type { ReachError } from "../schema/errors.ts";
+import { vpsPaths } from "../schema/paths.ts";
 import { borgctlFailures, borgFailures } from "./failures.ts";
 import { clean } from "./lines.ts";
 import type { Greeting, Message, Report } from "./messages.ts";
@@ -133,6 +134,7 @@ function failureOf(facts: Ran, context: Context): Failure {
     ownCode(facts, context) ??
     borgFailure(facts, context) ??
     lost(facts, context) ??
+    tornCache(facts, context) ??
     unknown(facts, context)
   );
 }
@@ -224,6 +226,17 @@ function lost({ exitCode, ended, greeting }: Ran, { host, instance }: Context): 
     remedy: greeting
       ? "Run it again, it goes on from its last checkpoint."
       : `Run it again; if it stays, look at sshd's log for ${instance}.`,
+  };
+}
+
+/** borg has no word of its own for a cache that a power cut has torn: it ends with a traceback, run after run. */
+function tornCache({ messages }: Ran, { host, instance }: Context): Failure | undefined {
+  const torn = /borg\/cache\.py", line \d+, in (_do_open|load)\b|integrity check[^\n]*\/\.cache\/borg\//;
+  if (!messages.some((message) => torn.test(textOf(message)))) return undefined;
+  return {
+    kind: "borg-error",
+    problem: `borg's cache on ${host} is damaged.`,
+    remedy: `On that machine: rm -rf /var/cache/${instance}/*/.cache/borg ${vpsPaths(instance).home}/.cache/borg; the next run makes it anew.`,
   };
 }
 

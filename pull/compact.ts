@@ -23,7 +23,7 @@ export async function compact(
   await requireTrusted({ job, ledger, ...ended });
   // A config that changes from here on is not ours to vouch for: the next gate is to see it.
   const { id, digest } = readConfig(repository);
-  const newest = ledger.lastGood(job.job)?.archive;
+  const newest = ledger.lastGood(job.job, id)?.archive;
   const problem =
     newest &&
     (await checkArchive({ repository, passphraseFile, lockWaitSeconds, ...ended, archive: newest.name }));

@@ -16,7 +16,7 @@ export function conclude(
       ? { ...verdict, warnings: [...warnings, looked.problem] }
       : { outcome: "failed", failure: looked, warnings };
   }
-  const { breach, own } = looked;
+  const { breach, own, unlisted } = looked;
   const archive = own ? { archive: { id: own.id, name: own.name } } : {};
   if (breach) {
     const failure: Failure = {
@@ -37,6 +37,12 @@ export function conclude(
   });
   const name = `${job}-${run}`;
   const findOut = "Find out what happened on that machine.";
+  if (!own && unlisted) {
+    return failed(
+      `Home cannot list the archives of ${job} to see whether that of this run is there.`,
+      breachRemedy(job),
+    );
+  }
   if (!own) return failed(`${host} reported a backup, and the repository has no archive ${name}.`, findOut);
   if (own.id !== report.id || report.name !== name) {
     return failed(`The archive ${name} is another one than ${host} reported.`, findOut);

@@ -16,7 +16,7 @@ export type { ArchiveRecord, Gone, Trust } from "./ledger/archives.ts";
 export type { Breach } from "./ledger/breaches.ts";
 export type { Mark } from "./ledger/marks.ts";
 export type { Operation, Plan } from "./ledger/operations.ts";
-export type { Ending, RunRecord } from "./ledger/runs.ts";
+export type { Ending, RunRecord, ServedSession } from "./ledger/runs.ts";
 
 export interface Ledger extends Runs, Archives, Marks, Breaches, Operations, Events, Disposable {
   /** Records all that the work records, or nothing of it. */
@@ -83,7 +83,7 @@ const failing = [
 ] as const;
 const damaged = [
   "FILE, home's own records, is damaged.",
-  "Put back a copy, or begin anew: mv FILE FILE.damaged (and the files FILE-wal and FILE-shm with it). The archives that are there then count as from before, and no backup is lost.",
+  "Begin anew: mv FILE FILE.damaged (and the files FILE-wal and FILE-shm with it). The archives that are there then count as from before, and no backup is lost. To a copy, the runs that it does not know are strangers.",
 ] as const;
 const refused = [
   "FILE, home's own records, cannot be written.",

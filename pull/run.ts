@@ -47,28 +47,24 @@ export async function runJob(file: string, options: RunOptions = {}): Promise<Ru
   const run = newRun();
   // The intent first: a crash from here on leaves an open run, not an unexplained archive.
   ledger.begin(run, job.job);
-  try {
-    const ending = await pull({ job, run, passphrase, ledger, state: paths.state }, options);
-    ledger.finish(run, ending);
-    const wentWell = ending.outcome === "good" || ending.outcome === "warning";
-    const neglected = wentWell ? await care({ job, ledger, ...options }) : [];
-    for (const warning of neglected) options.onNote?.(warning);
-    const [breach] = ledger.openBreaches(job.job);
-    return {
-      run,
-      ...ending,
-      ...(neglected.length > 0 ? { outcome: "warning", warnings: [...ending.warnings, ...neglected] } : {}),
-      ...(breach ? { breach: `${describeBreach(breach)} ${breachRemedy(job.job)}` } : {}),
-    };
-  } catch (error) {
-    const failure: Failure = {
-      kind: "bug",
-      problem: String(error),
-      remedy: "This is a bug of borgpull; please report it.",
-    };
+  const ending = await pull({ job, run, passphrase, ledger, state: paths.state }, options).catch((error) => {
+    if (error instanceof UserError) throw error; // home's records: the run stays open, and the next one finds it
+    const remedy = "This is a bug of borgpull; please report it.";
+    const failure: Failure = { kind: "bug", problem: String(error), remedy };
     ledger.finish(run, { outcome: "failed", failure, warnings: [] });
     throw error;
-  }
+  });
+  ledger.finish(run, ending);
+  const wentWell = ending.outcome === "good" || ending.outcome === "warning";
+  const neglected = wentWell ? await care({ job, ledger, ...options }) : [];
+  for (const warning of neglected) options.onNote?.(warning);
+  const [breach] = ledger.openBreaches(job.job);
+  return {
+    run,
+    ...ending,
+    ...(neglected.length > 0 ? { outcome: "warning", warnings: [...ending.warnings, ...neglected] } : {}),
+    ...(breach ? { breach: `${describeBreach(breach)} ${breachRemedy(job.job)}` } : {}),
+  };
 }
 
 /** Sorts by time, names the socket and the archive, and cannot be guessed: `20261122t031500z-9f3c1a07be42`. */
@@ -118,14 +114,10 @@ async function pull({ job, run, passphrase, ledger, state }: Pull, options: RunO
       : classify(facts, { host: endpoint(job.pull), instance: job.instance, ...job.limits });
   const reportedId = verdict.outcome === "failed" ? undefined : verdict.report.id;
   const served = "stage" in facts && facts.stage === "ran" ? facts.served : undefined;
+  // Recorded first: if the gate does not come to its end, a later one has to know of it.
+  ledger.serve(run, { reportedId, forbidden: served?.refusal, ignoredPuts: served?.ignoredPuts });
   // Without the signal: what was served is looked at even when the run is cancelled.
-  const looked = await orFailure(() =>
-    gate({
-      job,
-      ledger,
-      session: { run, reportedId, forbidden: served?.refusal, ignoredPuts: served?.ignoredPuts },
-    }),
-  );
+  const looked = await orFailure(() => gate({ job, ledger, run }));
   return conclude({ job: job.job, run, host: endpoint(job.pull) }, verdict, looked);
 }
 

@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import * as z from "zod";
 import { initRepository, repositoryId } from "../../pull/borg.ts";
+import { digestOf } from "../../pull/trust/config-file.ts";
 import { replaceFile } from "../../remote/replace-file.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type RepositoryInputs, repositoryInputs } from "../../schema/inputs.ts";
@@ -76,7 +77,7 @@ async function keyCopyState(inputs: RepositoryInputs): Promise<"same" | "differs
     ),
   );
   if (copy === undefined) return "absent";
-  return copy === config ? "same" : "differs";
+  return config !== undefined && digestOf(copy) === digestOf(config) ? "same" : "differs";
 }
 
 /** A repository is there: it must be the one we know, one that we were just making, or one to import. */

@@ -1,7 +1,7 @@
 import { clean } from "../lines.ts";
 import { parseMessage } from "../messages.ts";
 import { readPassphrase } from "../passphrase.ts";
-import { borg, ownTrouble, type RepositoryAccess, refused } from "./command.ts";
+import { BeyondLimitsError, borg, ownTrouble, type RepositoryAccess, refused } from "./command.ts";
 
 interface CheckOptions extends RepositoryAccess {
   readonly lockWaitSeconds?: number;
@@ -12,6 +12,8 @@ interface CheckOptions extends RepositoryAccess {
 
 /** A day: borg reads the whole repository. */
 const longest = 24 * 3600;
+/** Of one archive it reads the list of files alone. A VPS can make one that names the same piece of the list any number of times. */
+const longestOfArchive = 2 * 3600;
 
 /**
  * Whether all of one archive's chunks are in the repository; borg does not read them.
@@ -21,7 +23,13 @@ const longest = 24 * 3600;
 export async function checkArchive(
   options: CheckOptions & { readonly archive: string },
 ): Promise<string | undefined> {
-  return check(options, ["--archives-only", `${options.repository}::${options.archive}`]);
+  try {
+    const args = ["--archives-only", `${options.repository}::${options.archive}`];
+    return await check(options, args, longestOfArchive);
+  } catch (error) {
+    if (error instanceof BeyondLimitsError) return error.problem;
+    throw error;
+  }
 }
 
 /**
@@ -30,17 +38,21 @@ export async function checkArchive(
  * @throws UserError when borg cannot tell
  */
 export async function checkRepository(options: CheckOptions): Promise<string | undefined> {
-  return check(options, [options.repository]);
+  return check(options, [options.repository], longest);
 }
 
-async function check(options: CheckOptions, args: readonly string[]): Promise<string | undefined> {
+async function check(
+  options: CheckOptions,
+  args: readonly string[],
+  timeoutSeconds: number,
+): Promise<string | undefined> {
   const passphrase = readPassphrase(options.passphraseFile);
   const wait = options.lockWaitSeconds ?? 60;
   const complaints: string[] = [];
   let unused = false;
   const result = await borg(["--log-json", "--lock-wait", String(wait), "check", "--progress", ...args], {
     passphrase,
-    timeoutSeconds: longest,
+    timeoutSeconds,
     ...(options.signal ? { signal: options.signal } : {}),
     onLine: (line) => {
       report(line, options.onProgress);
@@ -58,8 +70,9 @@ async function check(options: CheckOptions, args: readonly string[]): Promise<st
     return complaint === undefined && unused ? undefined : clean(complaint ?? "it does not say what");
   }
   const error = refused("check", options.repository, result);
-  // A VPS can make an archive that borg's check stumbles over.
-  if (result.code === null || ownTrouble(result.stderr)) throw error;
+  // A VPS can make an archive that borg's check stumbles over, or that is larger than this machine's memory when it is unpacked.
+  if (result.code === null) throw new BeyondLimitsError(error.problem, error.remedy);
+  if (ownTrouble(result.stderr)) throw error;
   return error.problem;
 }
 

@@ -29,12 +29,19 @@ export interface BorgOptions {
   readonly timeoutSeconds?: number;
   /** Each line of standard error, as it comes. */
   readonly onLine?: (line: string) => void;
+  /** Memory that it may take, in bytes: what a VPS made can grow without end when it is unpacked. */
+  readonly memoryBytes?: number;
   /** It changes the repository: the kernel kills it when this process dies, so that nothing happens behind the next gate's back. */
   readonly writes?: boolean;
 }
 
-/** What is listed of a repository is the VPS's: no more than this is read. */
-const outputLimit = 256 << 20;
+/** What is listed of a repository is the VPS's: no more than this is read; 200,000 archives are less. */
+const outputLimit = 64 << 20;
+
+/** borg said more, or took longer, than for anything that a backup makes. */
+export class BeyondLimitsError extends UserError {
+  override readonly name = "BeyondLimitsError";
+}
 
 /**
  * The environment of every borg at home: nothing of the caller's but PATH. The host id is fixed, so that the lock of a killed
@@ -84,7 +91,10 @@ export async function borg(args: readonly string[], options: BorgOptions = {}): 
   const seconds = options.timeoutSeconds ?? 600;
   const timeout = AbortSignal.timeout(seconds * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-  const [program, ...words] = options.writes ? [...endingWithUs, ...args] : ["borg", ...args];
+  const limited = options.memoryBytes === undefined ? [] : ["prlimit", `--as=${options.memoryBytes}`];
+  const [program = "borg", ...words] = options.writes
+    ? [...endingWithUs, ...args]
+    : [...limited, "borg", ...args];
   const child = spawn(program, words, {
     cwd: options.cwd,
     env: {
@@ -123,13 +133,13 @@ export async function borg(args: readonly string[], options: BorgOptions = {}): 
     throw new UserError(`${program} is not installed on this machine.`, remedy, { cause: failure });
   }
   if (timeout.aborted) {
-    throw new UserError(
+    throw new BeyondLimitsError(
       `borg ${args.find((arg) => !arg.startsWith("-") && !/^\d+$/.test(arg))} did not end within ${seconds} s.`,
       "Look at the repository's disk.",
     );
   }
   if (size > outputLimit) {
-    throw new UserError("borg lists more than anybody could have archived.", "Look at the repository.");
+    throw new BeyondLimitsError("borg lists more than any backup makes.", "Look at the repository.");
   }
   if (failure) throw failure;
   return { code: child.exitCode, stdout: Buffer.concat(stdout).toString("utf8"), stderr };

@@ -2,12 +2,22 @@ import * as z from "zod";
 import { UserError } from "../../schema/errors.ts";
 import { readPassphrase } from "../passphrase.ts";
 import type { Archive } from "../result.ts";
-import { borg, ownTrouble, type RepositoryAccess, refused } from "./command.ts";
+import {
+  BeyondLimitsError,
+  type BorgResult,
+  borg,
+  ownTrouble,
+  type RepositoryAccess,
+  refused,
+} from "./command.ts";
 
 export interface ListedArchive extends Archive {
   /** As the VPS's clock had it; never trusted for retention. */
   readonly start: string;
 }
+
+/** For the list of archives alone; 200,000 archives take a tenth of it. */
+const memoryBytes = 2 * 2 ** 30;
 
 const listing = z.object({
   archives: z.array(
@@ -34,21 +44,27 @@ export async function listArchives(
 ): Promise<readonly ListedArchive[]> {
   const passphrase = readPassphrase(options.passphraseFile);
   const wait = options.lockWaitSeconds ?? 60;
-  const result = await borg(
-    [
-      "--log-json",
-      "--lock-wait",
-      String(wait),
-      "list",
-      "--json",
-      ...(options.checkpoints ? ["--consider-checkpoints"] : []),
-      options.repository,
-    ],
-    { passphrase, ...(options.signal ? { signal: options.signal } : {}), timeoutSeconds: wait + 600 },
-  );
+  const checkpoints = options.checkpoints ? ["--consider-checkpoints"] : [];
+  let result: BorgResult;
+  try {
+    result = await borg(
+      ["--log-json", "--lock-wait", String(wait), "list", "--json", ...checkpoints, options.repository],
+      {
+        passphrase,
+        ...(options.signal ? { signal: options.signal } : {}),
+        timeoutSeconds: wait + 600,
+        memoryBytes,
+      },
+    );
+  } catch (error) {
+    // A list that a VPS has made so long is to be found out and taken back, and must not stop every gate.
+    if (error instanceof BeyondLimitsError) throw new UnreadableError(error.problem, error.remedy);
+    throw error;
+  }
   if (result.code !== 0) {
     const error = refused("list", options.repository, result);
-    if (ownTrouble(result.stderr) || result.code === null) throw error;
+    const tooLarge = /MemoryError/.test(result.stderr);
+    if ((ownTrouble(result.stderr) && !tooLarge) || result.code === null) throw error;
     throw new UnreadableError(error.problem, error.remedy);
   }
   const parsed = listing.safeParse(jsonOf(result.stdout));

@@ -23,6 +23,8 @@ export interface Breaches {
   breaches(job: string): readonly Breach[];
   addBreach(breach: Omit<Breach, "number" | "found" | "resolved">): void;
   resolveBreaches(job: string, by: "rollback" | "accept"): void;
+  /** A repository that another job had, under its old name: what is open of it is this job's now. */
+  adoptBreaches(job: string, repository: string): void;
 }
 
 export function breachesIn(database: DatabaseSync, now: () => number): Breaches {
@@ -40,6 +42,12 @@ export function breachesIn(database: DatabaseSync, now: () => number): Breaches 
           "INSERT INTO breaches (job, repository, found, after, up_to, runs, findings) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .run(job, repository, now(), after, upTo, JSON.stringify(runs), JSON.stringify(findings));
+    },
+    adoptBreaches: (job, repository) => {
+      const open = "repository = ? AND job <> ? AND resolved IS NULL";
+      // Asked first: most gates write nothing here.
+      if (!database.prepare(`SELECT 1 FROM breaches WHERE ${open}`).get(repository, job)) return;
+      database.prepare(`UPDATE breaches SET job = ? WHERE ${open}`).run(job, repository, job);
     },
     resolveBreaches: (job, by) => {
       database

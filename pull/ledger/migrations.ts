@@ -36,9 +36,10 @@ const steps = [
      failure_remedy TEXT,
      warnings TEXT NOT NULL DEFAULT '[]',
      gated INTEGER NOT NULL DEFAULT 0,
+     session TEXT NOT NULL DEFAULT '{}',
      CHECK ((outcome IS NULL) = (finished IS NULL))
    ) STRICT;
-   INSERT INTO runs_2 SELECT *, outcome IS NOT NULL FROM runs;
+   INSERT INTO runs_2 SELECT *, outcome IS NOT NULL, '{}' FROM runs;
    DROP TABLE runs;
    ALTER TABLE runs_2 RENAME TO runs;
    CREATE INDEX runs_of_job ON runs (job, started);

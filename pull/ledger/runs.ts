@@ -24,15 +24,27 @@ export interface Ending {
   readonly warnings: readonly string[];
 }
 
+/** What a served session showed besides what is in the repository now: known to home alone, and only then. */
+export interface ServedSession {
+  /** The id that the VPS reported for its archive. */
+  readonly reportedId?: string | undefined;
+  readonly forbidden?: { readonly method: string; readonly reason: string } | undefined;
+  /** Objects that it sent and that were there already, under ids that an earlier session may have given to something else. */
+  readonly ignoredPuts?: number | undefined;
+}
+
 export interface Runs {
   /** Records the intent, before anything is connected. Runs of the job that are still open died: they become "abandoned". Needs the job's lock. */
   begin(run: string, job: string): void;
   finish(run: string, ending: Ending): void;
-  /** The youngest run with a good archive that is still there. */
-  lastGood(job: string): RunRecord | undefined;
+  /** The youngest run with a good archive that is still there; of one repository, where its id is given. */
+  lastGood(job: string, repository?: string): RunRecord | undefined;
   run(run: string): RunRecord | undefined;
   /** The youngest runs first. */
   runs(job: string, limit: number): readonly RunRecord[];
+  /** Records what a session showed, once it is over. */
+  serve(run: string, session: ServedSession): void;
+  session(run: string): ServedSession;
   /** Runs of which no gate has seen what they left in the repository, the oldest first. */
   ungated(job: string): readonly string[];
   setGated(runs: readonly string[]): void;
@@ -72,18 +84,30 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
         );
       if (Number(changes) !== 1) throw new Error(`run ${run} is not open in the ledger`);
     },
-    lastGood: (job) => {
+    lastGood: (job, repository) => {
       const found = database
         .prepare(
           `SELECT runs.*, archives.id AS found_id, archives.name AS found_name FROM runs
              JOIN archives ON archives.run = runs.run
              WHERE runs.job = ? AND archives.trust = 'good' AND archives.gone IS NULL AND runs.finished IS NOT NULL
+             AND archives.repository = coalesce(?, archives.repository)
              ORDER BY runs.started DESC LIMIT 1`,
         )
-        .get(job) as unknown as (Row & { found_id: string; found_name: string }) | undefined;
+        .get(job, repository ?? null) as unknown as
+        | (Row & { found_id: string; found_name: string })
+        | undefined;
       return found && { ...record(found), archive: { id: found.found_id, name: found.found_name } };
     },
     run: (run) => select("run = ?", run)[0],
+    serve: (run, session) => {
+      database.prepare("UPDATE runs SET session = ? WHERE run = ?").run(JSON.stringify(session), run);
+    },
+    session: (run) => {
+      const row = database.prepare("SELECT session FROM runs WHERE run = ?").get(run) as
+        | { session: string }
+        | undefined;
+      return JSON.parse(row?.session ?? "{}") as ServedSession;
+    },
     runs: (job, limit) => select("job = ? ORDER BY started DESC LIMIT ?", job, limit),
     ungated: (job) => select("job = ? AND gated = 0 ORDER BY started", job).map(({ run }) => run),
     setGated: (runs) => {

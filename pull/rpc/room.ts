@@ -50,8 +50,9 @@ export async function watchRoom(options: RoomOptions, transaction: number | unde
 async function segmentBytes(repository: string, counts: (segment: number) => boolean): Promise<number> {
   const data = path.join(repository, "data");
   let bytes = 0;
-  for (const folder of await fs.readdir(data)) {
-    for (const segment of await fs.readdir(path.join(data, folder))) {
+  const numbers = async (folder: string) => (await fs.readdir(folder)).filter((name) => /^\d+$/.test(name));
+  for (const folder of await numbers(data)) {
+    for (const segment of await numbers(path.join(data, folder))) {
       if (counts(Number(segment))) bytes += (await fs.stat(path.join(data, folder, segment))).size;
     }
   }

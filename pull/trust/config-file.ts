@@ -43,7 +43,7 @@ export function readConfigCopy(job: string): ConfigFile | undefined {
 export const configCopy = (job: string): string => path.join(homePaths().keyCopy(job), "config");
 
 /** Without what borg's own partial checks write into it (repository.py, check). */
-const digestOf = (text: string): string =>
+export const digestOf = (text: string): string =>
   crypto
     .createHash("sha256")
     .update(text.replace(/^last_segment_checked\s*=.*\n/m, ""))

@@ -9,6 +9,8 @@ export function describeFinding(finding: Finding): string {
       return `archive ${clean(finding.name, 100)} has vanished`;
     case "archive-appeared":
       return `archive ${clean(finding.name, 100)} has appeared, which no run of ours made`;
+    case "more":
+      return `${finding.count} more archive(s) ${finding.of === "archive-vanished" ? "have vanished" : "have appeared"}`;
     case "objects-deleted":
       return `${finding.count} object(s) of older archives deleted`;
     case "objects-overwritten":

@@ -8,6 +8,8 @@ export type Finding =
       readonly count: number;
       readonly examples: readonly string[];
     }
+  /** So many more of a kind, which are not written down one by one. */
+  | { readonly kind: "more"; readonly of: "archive-vanished" | "archive-appeared"; readonly count: number }
   /** Without it borg finds no archive at all. */
   | { readonly kind: "manifest-deleted" }
   /** The repository's config file, which holds its key. */

@@ -10,20 +10,11 @@ import { breachRemedy, describeBreach, describeFindings } from "./describe.ts";
 import { judge } from "./judge.ts";
 import { changesSince } from "./log.ts";
 
-/** What a served session adds to what the repository shows. */
-export interface ServedSession {
-  readonly run: string;
-  /** The id that the VPS reported for its archive. */
-  readonly reportedId?: string | undefined;
-  readonly forbidden?: { readonly method: string; readonly reason: string } | undefined;
-  /** Objects that it sent and that were there already, under ids that an earlier session may have given to something else. */
-  readonly ignoredPuts?: number | undefined;
-}
-
 export interface GateOptions {
   readonly job: JobFile;
   readonly ledger: Ledger;
-  readonly session?: ServedSession;
+  /** The run whose session has just ended. */
+  readonly run?: string;
   /** A run that has begun and was not served yet. */
   readonly pending?: string;
   readonly signal?: AbortSignal;
@@ -32,8 +23,10 @@ export interface GateOptions {
 export interface GateResult {
   /** What was found this time. */
   readonly breach?: Breach;
-  /** The archive of the session's run, once it is there; `problem` is what borg's check found. */
+  /** The archive of the run, once it is there; `problem` is what borg's check found. */
   readonly own?: ArchiveRecord & { readonly problem?: string };
+  /** Home cannot list the archives: under another key, or not at all. Only a person can change that. */
+  readonly unlisted?: boolean;
 }
 
 /** There is a breach that no person has decided on: nothing may be removed. */
@@ -47,25 +40,28 @@ export class TamperedError extends UserError {
  * @throws UserError when it could not look: the records are then as before, and the next gate looks again
  */
 export async function gate(options: GateOptions): Promise<GateResult> {
-  const { job, ledger, session } = options;
+  const { job, ledger } = options;
   const config = readConfig(job.repository);
   await freeStaleLock(job.repository, { waitSeconds: job.limits.lockWaitSeconds, signal: options.signal });
   const copy = readConfigCopy(job.job);
   if (copy && copy.id !== config.id) throw anotherRepository(job, config.id);
   const { id } = config;
+  ledger.adoptBreaches(job.job, id);
   const mark = ledger.mark(id);
   const runs = ledger.ungated(job.job).filter((run) => run !== options.pending);
   if (!mark) return begin(options, config, runs);
   const operation = homesOwn(job, ledger.openOperations(job.job));
   const last = (await lastCommitted(job.repository)) ?? -1;
   const same = config.digest === mark.config;
-  if (last === mark.segment && same && !operation && !session?.forbidden) {
-    ledger.setGated(runs);
-    return {};
+  const forbidden = runs.map((run) => ledger.session(run).forbidden).find(Boolean);
+  // With another key than home's own, borg at home can list nothing: not this time, nor until a person has decided.
+  const readable = config.digest === (copy?.digest ?? mark.config);
+  if (last === mark.segment && same && !operation && !forbidden) {
+    if (readable) ledger.setGated(runs);
+    return readable ? {} : { unlisted: true };
   }
   const known = ledger.archives(id).filter(({ gone }) => !gone);
-  // With another key than home's own, borg at home can list nothing: not this time, nor until a person has decided.
-  const listed = config.digest === (copy?.digest ?? mark.config) ? await list(options) : undefined;
+  const listed = readable ? await list(options) : undefined;
   // After the listing: for it borg has made an index again where a crash left none.
   const objects = await countObjects(job.repository, last);
   const judgement = judge({
@@ -78,7 +74,7 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     segments: operation
       ? undefined
       : await changesSince(mark, { job, last, objects, signal: options.signal }),
-    forbidden: session?.forbidden,
+    forbidden,
   });
   const tampered = judgement.findings.length > 0;
   const checked = await confirm(options, judgement.appeared, tampered);
@@ -92,14 +88,19 @@ export async function gate(options: GateOptions): Promise<GateResult> {
       config: config.digest,
       ...(objects === undefined ? {} : { objects }),
       why,
-      ...(session ? { run: session.run } : {}),
+      ...(options.run ? { run: options.run } : {}),
     });
-    ledger.setGated(runs);
+    // What was not listed may still come to light, and is theirs then.
+    if (Array.isArray(listed)) ledger.setGated(runs);
     if (operation) end(options, operation, judgement.gone);
   });
-  const own = session && checked.find(({ run, trust }) => run === session.run && trust !== "partial");
+  const own = checked.find(({ run, trust }) => run && run === options.run && trust !== "partial");
   const breach = tampered ? ledger.openBreaches(job.job).at(-1) : undefined;
-  return { ...(breach ? { breach } : {}), ...(own ? { own: { ...own, seen: Date.now() } } : {}) };
+  return {
+    ...(breach ? { breach } : {}),
+    ...(own ? { own: { ...own, seen: Date.now() } } : {}),
+    ...(Array.isArray(listed) ? {} : { unlisted: true }),
+  };
 }
 
 /** The gate before anything is removed. @throws TamperedError while a breach is open */
@@ -206,15 +207,14 @@ async function confirm(
   if (tampered) return appeared;
   const checked: Appeared[] = [];
   for (const archive of appeared) {
-    const { session } = options;
-    const lied = session?.run === archive.run && session?.reportedId && session.reportedId !== archive.id;
+    const { reportedId, ignoredPuts = 0 } = archive.run ? options.ledger.session(archive.run) : {};
+    const lied = reportedId !== undefined && reportedId !== archive.id;
     if (archive.trust !== "unconfirmed" || lied) {
       checked.push(archive);
       continue;
     }
     const whole = { ...access(options), archive: archive.name };
-    const kept = session?.run === archive.run ? (session?.ignoredPuts ?? 0) : 0;
-    const problem = (await checkArchive(whole)) ?? (kept > 0 ? await readArchive(whole) : undefined);
+    const problem = (await checkArchive(whole)) ?? (ignoredPuts > 0 ? await readArchive(whole) : undefined);
     checked.push(problem ? { ...archive, problem } : { ...archive, trust: "good" });
   }
   return checked;

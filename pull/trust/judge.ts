@@ -52,12 +52,8 @@ export function judge(facts: GateFacts): Judgement {
   const findings: Finding[] = [
     ...(facts.config === "changed" ? [{ kind: "config-changed" } as const] : []),
     ...(segments ? ofSegments(segments) : []),
-    ...[...gone.filter(({ why }) => why === "vanished"), ...nameless].map(
-      ({ id, name }) => ({ kind: "archive-vanished", id, name }) as const,
-    ),
-    ...[...appeared.filter(({ trust }) => trust === "foreign"), ...misnamed].map(
-      ({ id, name }) => ({ kind: "archive-appeared", id, name }) as const,
-    ),
+    ...ofArchives("archive-vanished", [...gone.filter(({ why }) => why === "vanished"), ...nameless]),
+    ...ofArchives("archive-appeared", [...appeared.filter(({ trust }) => trust === "foreign"), ...misnamed]),
     ...(facts.listed && "unreadable" in facts.listed
       ? [{ kind: "unreadable", problem: facts.listed.unreadable } as const]
       : []),
@@ -80,9 +76,25 @@ function originOf(
   const run = runs.find((run) => name === `${job}-${run}`);
   if (run) return { run, trust: "unconfirmed" };
   const interrupted = runs.find(
-    (run) => name.startsWith(`${job}-${run}.checkpoint`) && /\.checkpoint(\.\d+)?$/.test(name),
+    (run) =>
+      name.startsWith(`${job}-${run}.`) && /^checkpoint(\.\d+)?$/.test(name.slice(`${job}-${run}.`.length)),
   );
   return interrupted ? { run: interrupted, trust: "partial" } : { trust: "foreign" };
+}
+
+/** A VPS can make any number of archives, with names of any length: so many are kept. */
+const mostArchives = 50;
+const longestName = 500;
+
+function ofArchives(
+  kind: "archive-vanished" | "archive-appeared",
+  archives: readonly Archive[],
+): readonly Finding[] {
+  const named = archives
+    .slice(0, mostArchives)
+    .map(({ id, name }) => ({ kind, id, name: name.slice(0, longestName) }));
+  const count = archives.length - named.length;
+  return count > 0 ? [...named, { kind: "more", of: kind, count }] : named;
 }
 
 function ofSegments({ deleted, overwritten, examples, manifest, damage }: SegmentAudit): readonly Finding[] {

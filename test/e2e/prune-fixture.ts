@@ -77,7 +77,7 @@ export async function backUp(
   ledger.begin(run, job.job);
   const time = timestamp ? [`--timestamp=${timestamp}`] : [];
   await borgByHand(job, ["create", "--compression=none", ...time, `REPO::${name}`, source]);
-  const { own } = await gate({ job, ledger, session: { run } });
+  const { own } = await gate({ job, ledger, run });
   const figures = { files, originalBytes: files * 5000, compressedBytes: 0, newBytes: 0, seconds: 1 };
   const archive = own && { archive: { id: own.id, name: own.name }, figures };
   ledger.finish(run, { outcome: archive ? "good" : "failed", ...archive, warnings: [] });

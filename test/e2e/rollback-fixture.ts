@@ -83,7 +83,7 @@ export async function served(
   fs.writeFileSync(file, crypto.randomBytes(100_000));
   viaServe(job, machine, ["create", `::${job.job}-${run}`, file]);
   meanwhile();
-  const { breach, own } = await gate({ job, ledger, session: { run } });
+  const { breach, own } = await gate({ job, ledger, run });
   const archive = own && { id: own.id, name: own.name };
   ledger.finish(run, {
     outcome: breach ? "tampered" : "good",

@@ -56,6 +56,8 @@ test("any other archive that appears is foreign", () => {
     "web1-run-0001.checkpoint", // of a run that a gate has looked at
     "web1-run-0002.checkpoint.x",
     "web1-run-0002.checkpoint\n",
+    "web1-run-0002.checkpoint x.checkpoint",
+    "web1-run-0002.checkpoint.1.checkpoint",
     "web1-run-00022",
     "web1-run-0002 ",
     "web1-run-0003",
