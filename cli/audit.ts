@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { audit } from "../pull/audit/audit.ts";
 import type { Attempt } from "../pull/audit/judge.ts";
 import { readJobFile } from "../pull/job.ts";
+import { wrap } from "../pull/lines.ts";
 import { lockJob } from "../pull/lock.ts";
 import { describe, ReachError } from "../schema/errors.ts";
 import { homePaths } from "../schema/paths.ts";
@@ -75,15 +76,3 @@ export function table(attempts: readonly Attempt[], width = 100): string {
 }
 
 const markWidth = "FAILS".length + 1;
-
-/** Text in lines of that many characters, broken at blanks. */
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}

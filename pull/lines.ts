@@ -35,3 +35,15 @@ export function lineReader(
     }
   };
 }
+
+/** Text in lines of that many characters, broken at blanks; as wide as a terminal if nothing is said. */
+export function wrap(text: string, width = 78): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

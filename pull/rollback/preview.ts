@@ -1,6 +1,6 @@
 /** What a rollback or an acceptance would do, as a person reads it before it is done. */
 import type { ArchiveRecord, Breach, RunRecord } from "../ledger.ts";
-import { clean } from "../lines.ts";
+import { clean, wrap } from "../lines.ts";
 import { bytes, count } from "../progress.ts";
 import { localTime } from "../time.ts";
 import { describeFinding } from "../trust/describe.ts";
@@ -95,18 +95,6 @@ const unseen = "Something was written after home looked the last time. It goes t
 
 const item = (text: string): readonly string[] =>
   wrap(text, 76).map((line, index) => `${index === 0 ? "-" : " "} ${line}`);
-
-/** In lines that fit a terminal. */
-function wrap(text: string, width = 78): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
 
 /** Each finding on a line of its own; a VPS may have done any number of things. */
 export function describeFound({ found, findings, runs }: Breach, most = listed): readonly string[] {
