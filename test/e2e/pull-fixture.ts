@@ -14,8 +14,8 @@ import { ownerMark } from "../../schema/names.ts";
 import { homePaths, vpsPaths } from "../../schema/paths.ts";
 
 export const owner = "demo/test";
-/** Long and odd on purpose: it is searched for, and must survive every shell on its way. */
-export const passphrase = `s3cret 'with" $odd \\ parts %s ${"x".repeat(20)}`;
+/** Long and odd on purpose: it must survive every shell on its way. This process's own, as all processes of the machine are searched for it. */
+export const passphrase = `s3cret 'with" $odd \\ parts %s ${"x".repeat(20)} ${process.pid}`;
 
 export type Privilege = "read-all" | "user" | "root";
 
