@@ -1,9 +1,8 @@
-import * as fs from "node:fs/promises";
-import * as path from "node:path";
 import { UserError } from "../schema/errors.ts";
 import { checkArchive, compactRepository } from "./borg.ts";
 import { bytes } from "./progress.ts";
 import type { CareOptions } from "./prune.ts";
+import { segmentFilesOf } from "./segments/files.ts";
 import { lastCommitted } from "./segments.ts";
 import { readConfig } from "./trust/config-file.ts";
 import { requireTrusted } from "./trust/gate.ts";
@@ -34,9 +33,9 @@ export async function compact(
     );
   }
   const number = ledger.beginOperation(job.job, { kind: "compact" });
-  const before = await dataBytes(repository);
+  const before = dataBytes(repository);
   await compactRepository({ repository, lockWaitSeconds, ...ended, ...(onProgress ? { onProgress } : {}) });
-  const freedBytes = before - (await dataBytes(repository));
+  const freedBytes = before - dataBytes(repository);
   const segment = (await lastCommitted(repository)) ?? -1;
   ledger.atomically(() => {
     ledger.setMark(id, { segment, config: digest, why: "compact" });
@@ -47,11 +46,5 @@ export async function compact(
 }
 
 /** What the segments of a repository take, by their length. */
-async function dataBytes(repository: string): Promise<number> {
-  const data = path.join(repository, "data");
-  const files = await fs.readdir(data, { recursive: true, withFileTypes: true });
-  const sizes = files
-    .filter((file) => file.isFile())
-    .map(async (file) => (await fs.stat(path.join(file.parentPath, file.name))).size);
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-}
+const dataBytes = (repository: string): number =>
+  segmentFilesOf(repository).reduce((sum, { bytes }) => sum + bytes, 0);

@@ -4,6 +4,7 @@ import { UserError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { endpoint } from "../../schema/target.ts";
 import type { Ledger, RunRecord } from "../ledger.ts";
+import { segmentFilesOf } from "../segments/files.ts";
 import { lastCommitted } from "../segments.ts";
 import {
   type ConfigFile,
@@ -15,7 +16,6 @@ import {
 import { gate } from "../trust/gate.ts";
 import type { RollbackFacts } from "./plan.ts";
 import type { Around } from "./preview.ts";
-import { segmentFilesOf } from "./segment-files.ts";
 
 /** What is being worked on: the job's lock is held, the ledger open. */
 export interface Work {

@@ -2,8 +2,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
+import { segmentFilesOf } from "../segments/files.ts";
 import { syncFolder, writeDurably } from "../trust/config-file.ts";
-import { segmentFilesOf } from "./segment-files.ts";
 
 export interface MoveAside {
   readonly repository: string;

@@ -1,8 +1,8 @@
 /** Decides what a rollback does, before anything is touched. */
 import { UserError } from "../../schema/errors.ts";
 import type { ArchiveRecord, Breach, Mark } from "../ledger.ts";
+import type { SegmentFile } from "../segments/files.ts";
 import { localTime } from "../time.ts";
-import type { SegmentFile } from "./segment-files.ts";
 import { archivesAt, targets } from "./targets.ts";
 
 export interface RollbackFacts {

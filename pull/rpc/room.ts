@@ -1,5 +1,5 @@
 import * as fs from "node:fs/promises";
-import * as path from "node:path";
+import { segmentFilesOf } from "../segments/files.ts";
 
 /** What kept borg at home from taking more. */
 export type Full = "quota" | "space";
@@ -27,9 +27,11 @@ const stepBytes = 16 << 20;
 export async function watchRoom(options: RoomOptions, transaction: number | undefined): Promise<Room> {
   const { repository, quotaBytes, reserveBytes } = options;
   const last = transaction ?? -1;
-  let used = quotaBytes === undefined ? 0 : await segmentBytes(repository, (segment) => segment <= last);
+  const segments = segmentFilesOf(repository);
+  const bytesOf = (those: typeof segments) => those.reduce((sum, { bytes }) => sum + bytes, 0);
+  let used = bytesOf(segments.filter(({ segment }) => segment <= last));
   // Else a session that fills the disk and is cut off would keep every later one from it: borg removes this with its first write.
-  let leftBehind = await segmentBytes(repository, (segment) => segment > last);
+  let leftBehind = bytesOf(segments) - used;
   let step = 0;
   let sinceAsked = 0;
   return async (bytes) => {
@@ -45,16 +47,4 @@ export async function watchRoom(options: RoomOptions, transaction: number | unde
     leftBehind = 0;
     return free - bytes < reserve ? "space" : undefined;
   };
-}
-
-async function segmentBytes(repository: string, counts: (segment: number) => boolean): Promise<number> {
-  const data = path.join(repository, "data");
-  let bytes = 0;
-  const numbers = async (folder: string) => (await fs.readdir(folder)).filter((name) => /^\d+$/.test(name));
-  for (const folder of await numbers(data)) {
-    for (const segment of await numbers(path.join(data, folder))) {
-      if (counts(Number(segment))) bytes += (await fs.stat(path.join(data, folder, segment))).size;
-    }
-  }
-  return bytes;
 }

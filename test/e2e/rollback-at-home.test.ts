@@ -13,7 +13,7 @@ import { openLedger } from "../../pull/ledger.ts";
 import { prune } from "../../pull/prune.ts";
 import { accept } from "../../pull/rollback/accept.ts";
 import { rollback } from "../../pull/rollback/rollback.ts";
-import { segmentFilesOf } from "../../pull/rollback/segment-files.ts";
+import { segmentFilesOf } from "../../pull/segments/files.ts";
 import { lastCommitted, segmentEntries } from "../../pull/segments.ts";
 import { gate } from "../../pull/trust/gate.ts";
 import type { JobFile } from "../../schema/job-file.ts";
