@@ -76,7 +76,7 @@ RESTORE
     systemd-run --quiet --collect --unit="$unit" --on-active="$seconds" --timer-property=AccuracySec=1s /bin/sh "$room/restore"
     if [ "$change" = write ]; then
         folder=$(dirname -- "$path")
-        find "$folder" -maxdepth 1 -name '.borgpull.????????' -type f -mmin +10 -exec rm -f -- {} + # a power cut left it
+        find "$folder" -ignore_readdir_race -maxdepth 1 -name '.borgpull.????????' -type f -mmin +10 -exec rm -f -- {} + # a power cut left it
         temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX")
         cp -- "$stage/new" "$temp"; chown 0:0 "$temp"; chmod 644 "$temp"; sync -- "$temp"
         mv -fT -- "$temp" "$path"; sync -- "$folder"

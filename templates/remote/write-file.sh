@@ -21,7 +21,7 @@ real=$(realpath -- "$up")
 while :; do safe "$real"; [ "$real" != / ] || break; real=$(dirname -- "$real"); done
 mkdir -p -- "$folder"
 
-find "$folder" -maxdepth 1 -name '.borgpull.????????' -type f -mmin +10 -exec rm -f -- {} + # a power cut left it
+find "$folder" -ignore_readdir_race -maxdepth 1 -name '.borgpull.????????' -type f -mmin +10 -exec rm -f -- {} + # a power cut left it
 temp=$(mktemp -- "$folder/.borgpull.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
 trap 'exit 74' HUP INT TERM PIPE

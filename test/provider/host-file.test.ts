@@ -147,6 +147,20 @@ test("while a pull holds the host's lock nothing is changed; afterwards it is", 
   assert.ok((await lab.host.run("cat /etc/locked.conf")).includes("one"));
 });
 
+test("the temp files of other writes in the same folder come and go without harm", async () => {
+  await lab.host.run("mkdir /etc/busy");
+  const others = [
+    "import os",
+    "while os.path.isdir('/etc/busy'):",
+    "  for each in range(10000000, 10000200): open(f'/etc/busy/.borgpull.{each}', 'w').close()",
+    "  for each in range(10000000, 10000200): os.unlink(f'/etc/busy/.borgpull.{each}')",
+  ].join("\n");
+  await lab.host.run(`setsid python3 -c "${others}" >/dev/null 2>&1 &`);
+  for (let each = 0; each < 20; each++) await lab.provider.create(type, file(`/etc/busy/${each}.conf`));
+  assert.equal((await lab.host.run("ls /etc/busy/*.conf | wc -l")).trim(), "20");
+  await lab.host.run("until rm -rf /etc/busy; do :; done");
+});
+
 test("a removed file that somebody else took over in the meantime stays", async () => {
   const inputs = file("/etc/taken.conf");
   const { id, outputs } = await lab.provider.create(type, inputs);
