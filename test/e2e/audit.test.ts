@@ -72,14 +72,16 @@ async function failingWhen({ sshd = {}, key = [], script = ":" }: Weakening): Pr
         ([from, to]) =>
           `grep -qF '${from}' ${paths.authorizedKeys} && sed -i 's|${from}|${to}|' ${paths.authorizedKeys}`,
       );
-      await host.run(["set -e", ...settings, ...line, script].join("\n"));
-      await reloadSshd(host);
-      const names = await failing(job);
-      await host.run(
-        `${saved.map((file) => `cp -p /root/sound/${path.basename(file)} ${file}`).join("; ")}; chmod 755 ${paths.jobs}; rm -f ${paths.run}/*.sock ${paths.jobs}/*.sock`,
-      );
-      await reloadSshd(host);
-      return names;
+      try {
+        await host.run(["set -e", ...settings, ...line, script].join("\n"));
+        await reloadSshd(host);
+        return await failing(job);
+      } finally {
+        await host.run(
+          `${saved.map((file) => `cp -p /root/sound/${path.basename(file)} ${file}`).join("; ")}; chmod 755 ${paths.jobs}; rm -f ${paths.run}/*.sock ${paths.jobs}/*.sock`,
+        );
+        await reloadSshd(host);
+      }
     }),
   );
   assert.deepEqual(found[0], found[1], "both see the same");

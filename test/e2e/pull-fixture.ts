@@ -1,8 +1,6 @@
 /** A VPS made ready for a pull by hand, from the templates, and a home in a temporary folder. */
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import * as fs from "node:fs";
-import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -146,19 +144,21 @@ export const dropIn = (instance: string, extra = ""): string =>
     ClientAliveCountMax 6
 ${extra}`;
 
-/** Reloads sshd and waits until it answers again: on SIGHUP it executes itself anew, and nobody listens for a moment. */
+/** Reloads a host's sshd, and waits until the new one listens: the old one still answers for a moment, and then nobody does. */
 export async function reloadSshd(host: Host): Promise<void> {
-  await host.run("sshd -t && systemctl reload ssh && systemctl is-active -q ssh");
-  await waitFor("sshd to answer", async () => {
-    const socket = net.connect(22, host.address);
-    const banner = await Promise.race([
-      once(socket, "data"),
-      once(socket, "error"),
-      once(socket, "close"),
-    ]).catch(() => []);
-    socket.destroy();
-    return Buffer.isBuffer(banner[0]);
-  });
+  await host.run(`
+    listening() { awk '$2 ~ /:0016$/ && $4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 | sort; }
+    sshd -t || exit
+    before=$(listening)
+    systemctl reload ssh || exit
+    for each in $(seq 300); do
+      now=$(listening)
+      # one socket each for IPv4 and IPv6, and none of them the old one
+      [ "$(echo "$now" | wc -w)" -lt "$(echo "$before" | wc -w)" ] || echo "$now" | grep -qxF "$before" || exit 0
+      sleep 0.1
+    done
+    echo "sshd does not listen again" >&2
+    exit 1`);
 }
 
 /** Waits until something is so; fails by name when it is not within the time. */
