@@ -4,10 +4,10 @@ import { ReachError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
-import type { SessionFacts } from "./classify.ts";
 import { lineReader } from "./lines.ts";
 import { type Message, parseMessage, parseOutput } from "./messages.ts";
 import { serve } from "./serve.ts";
+import type { Ran, SessionFacts } from "./session-facts.ts";
 
 export interface SessionOptions {
   readonly job: JobFile;
@@ -86,7 +86,6 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
   return { ...result, served: await server.end() };
 }
 
-type Ran = Extract<SessionFacts, { stage: "ran" }>;
 type Interruption = Exclude<Ran["ended"], "exit" | "lost">;
 
 const nothingServed = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, messages: [], ignoredPuts: 0 };

@@ -7,7 +7,7 @@ export interface CommandOptions {
   readonly stdin?: string;
   /** After this the child is killed and the call fails. */
   readonly timeoutSeconds?: number;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Outcome {

@@ -3,32 +3,24 @@
  * what a stolen key gets. This is about what he must not get: more of borg's rights, root's hooks, files of no job.
  */
 import assert from "node:assert/strict";
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
-import { after, before, test } from "node:test";
-import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
+import { before, test } from "node:test";
+import type { Host } from "../../sandbox/lab.ts";
 import { addJob, callHelper, furnish, instance, paths, runAsAccount } from "./furnished.ts";
 import { type Client, openssh } from "./openssh.ts";
 import { ownRepository } from "./own-repository.ts";
+import { workshop } from "./workshop.ts";
 
-let lab: Lab;
+const { lab, folder } = await workshop();
 let host: Host;
 let client: Client;
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), "account-"));
 
 before(async () => {
-  lab = await openLab();
   host = await lab.boot({ name: "web1", base: "debian12", login: "root" });
   await host.run("mkdir -p /srv/web; echo page > /srv/web/page; useradd mallory");
   await furnish(host);
   const hooks = { before: { user: "root", run: "sh /root/hook" } };
   await addJob(host, "hooked", folder, { paths: ["/srv/web"], hooks });
   client = openssh(host, await addJob(host, "web1", folder, { paths: ["/srv/web"] }), folder);
-});
-after(async () => {
-  await lab?.[Symbol.asyncDispose]();
-  fs.rmSync(folder, { recursive: true });
 });
 
 const asAccount = (script: string) => runAsAccount(host, script);

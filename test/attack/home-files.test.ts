@@ -13,12 +13,12 @@ import { initRepository } from "../../pull/borg.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { readPassphrase } from "../../pull/passphrase.ts";
 import { connect } from "../../remote/connect.ts";
-import { attempt, command } from "../../sandbox/command.ts";
+import { command } from "../../sandbox/command.ts";
 import { describe, ReachError } from "../../schema/errors.ts";
-import type { JobFile } from "../../schema/job-file.ts";
 import { configPaths } from "../../schema/paths.ts";
+import { borgpull } from "../borgpull.ts";
+import { jobData } from "../job-file.ts";
 
-const borgpull = path.resolve(import.meta.dirname, "../../cli/borgpull");
 const somebody = 65534; // nobody: any user but this one
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "home-files-"));
 const config = path.join(folder, "config");
@@ -48,20 +48,10 @@ beforeEach(async () => {
   await command(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
   fs.writeFileSync(passphrase, "secret\n", { mode: 0o600 });
   const { port } = server.address() as net.AddressInfo;
-  const login = { host: "127.0.0.1", port, user: "borgpull", hostKeys: ["ssh-ed25519 AAAA"], auth: key };
-  const content: JobFile = {
-    version: 1,
-    managedBy: "borgpull",
-    owner: "demo/test",
-    job: "web1",
-    instance: "borgpull",
-    pull: login,
-    admin: { ...login, user: "root" },
-    repository: path.join(folder, "repository"),
-    passphraseFile: passphrase,
-    staleAfterSeconds: 86_400,
-    limits: { totalSeconds: 20, stallSeconds: 20, lockWaitSeconds: 1 },
-  };
+  const admin = { host: "127.0.0.1", port, user: "root", hostKeys: ["ssh-ed25519 AAAA"], auth: key };
+  const limits = { totalSeconds: 20, stallSeconds: 20, lockWaitSeconds: 1 };
+  const repository = path.join(folder, "repository");
+  const content = jobData({ repository, passphraseFile: passphrase, limits }, { admin, key });
   fs.writeFileSync(job, JSON.stringify(content), { mode: 0o600 });
 });
 afterEach(() => {
@@ -96,7 +86,7 @@ for (const [what, file, mode, remedy] of [
       passphraseFile: passphrase,
     });
     fs.chmodSync(file, mode);
-    const { code, stdout, stderr } = await attempt([borgpull, "run", "web1"], {
+    const { code, stdout, stderr } = await borgpull(["run", "web1"], {
       env: { BORGPULL_CONFIG: config, BORGPULL_STATE: state },
     });
     assert.ok(code !== 0 && code !== 70, `${code} ${stderr}`);

@@ -18,6 +18,7 @@ import { attempt, command, type Outcome } from "../../sandbox/command.ts";
 import { type Host, openLab } from "../../sandbox/lab.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
+import { borgpull } from "../borgpull.ts";
 import { makeHome, makeJob, passphrase } from "../e2e/pull-fixture.ts";
 import { addJob, furnish, paths } from "./furnished.ts";
 import { hostileScript, takeOver, unfiltered } from "./hostile-side.ts";
@@ -189,10 +190,7 @@ export async function hostileVps(limits: Partial<JobFile["limits"]> = {}): Promi
       await oldFileComesBack();
     },
     oldFileComesBack,
-    cli: (...words) =>
-      attempt([process.execPath, path.join(import.meta.dirname, "../../cli/main.ts"), ...words], {
-        timeoutSeconds: 120,
-      }),
+    cli: (...words) => borgpull(words),
     [Symbol.asyncDispose]: async () => {
       await lab[Symbol.asyncDispose]();
       home[Symbol.dispose]();

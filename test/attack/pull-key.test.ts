@@ -4,10 +4,9 @@
  */
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import { after, afterEach, before, beforeEach, suite, test } from "node:test";
-import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
+import type { Host } from "../../sandbox/lab.ts";
 import { waitFor } from "../e2e/pull-fixture.ts";
 import { tryForwarding } from "./forwarding.ts";
 import { addJob, furnish, paths } from "./furnished.ts";
@@ -15,16 +14,9 @@ import { silentServer } from "./local-ends.ts";
 import { type Client, openssh } from "./openssh.ts";
 import { ownRepository } from "./own-repository.ts";
 import { fingerprint, isAsItWas } from "./untouched.ts";
+import { workshop } from "./workshop.ts";
 
-let lab: Lab;
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), "pull-key-"));
-before(async () => {
-  lab = await openLab();
-});
-after(async () => {
-  await lab?.[Symbol.asyncDispose]();
-  fs.rmSync(folder, { recursive: true });
-});
+const { lab, folder } = await workshop();
 
 for (const base of ["debian12", "debian13"] as const)
   suite(`the holder of a pull key of a ${base}`, () => {

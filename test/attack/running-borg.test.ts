@@ -1,31 +1,23 @@
 /** A borg that runs with more rights than the account has, seen from the account: its memory, its files, and what it connects to. */
 import assert from "node:assert/strict";
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
-import { after, before, test } from "node:test";
-import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
+import { before, test } from "node:test";
+import type { Host } from "../../sandbox/lab.ts";
 import { waitFor } from "../e2e/pull-fixture.ts";
 import { addJob, callHelper, furnish, paths, runAsAccount } from "./furnished.ts";
 import { silentServer } from "./local-ends.ts";
 import { type Client, openssh } from "./openssh.ts";
+import { workshop } from "./workshop.ts";
 
-let lab: Lab;
+const { lab, folder } = await workshop();
 let host: Host;
 let client: Client;
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), "running-borg-"));
 const asAccount = (script: string) => runAsAccount(host, script);
 
 before(async () => {
-  lab = await openLab();
   host = await lab.boot({ name: "web1", base: "debian12", login: "root" });
   await host.run("mkdir -p /srv/web; echo page > /srv/web/page");
   await furnish(host);
   client = openssh(host, await addJob(host, "web1", folder, { paths: ["/srv/web"] }), folder);
-});
-after(async () => {
-  await lab?.[Symbol.asyncDispose]();
-  fs.rmSync(folder, { recursive: true });
 });
 
 /** Tries everything that ptrace(2) rules on each process named; one line for each, "refused" in it when it is. */

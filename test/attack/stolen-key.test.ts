@@ -1,24 +1,16 @@
 /** What a pull key is worth to its thief when he uses it as it is meant to be used: the files of its job, and nothing else. */
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { JobOptions } from "../../config/options.ts";
-import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
+import type { Host } from "../../sandbox/lab.ts";
 import { addJob, furnish } from "./furnished.ts";
 import { type Client, openssh } from "./openssh.ts";
 import { type OwnRepository, ownRepository } from "./own-repository.ts";
+import { workshop } from "./workshop.ts";
 
-let lab: Lab;
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), "stolen-key-"));
-before(async () => {
-  lab = await openLab();
-});
-after(async () => {
-  await lab?.[Symbol.asyncDispose]();
-  fs.rmSync(folder, { recursive: true });
-});
+const { lab, folder } = await workshop();
 
 for (const base of ["debian12", "debian13"] as const)
   suite(`the thief of a pull key of a ${base}`, () => {

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
-import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { audit } from "../../pull/audit/audit.ts";
 import type { Attempt } from "../../pull/audit/judge.ts";
@@ -12,6 +9,7 @@ import { lockJob } from "../../pull/lock.ts";
 import { connect } from "../../remote/connect.ts";
 import type { Host } from "../../sandbox/lab.ts";
 import { homePaths, vpsPaths } from "../../schema/paths.ts";
+import { borgpull } from "../borgpull.ts";
 import { openProgram, type Program } from "./program.ts";
 import { reloadSshd } from "./pull-fixture.ts";
 
@@ -233,25 +231,15 @@ describe("what is weakened by hand is named by the audit, and nothing else", { t
 });
 
 describe("borgpull audit", { timeout: 300_000 }, () => {
-  const borgpull = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
-    const child = spawn(path.resolve(import.meta.dirname, "../../cli/borgpull"), args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...program.stack.env, ...env },
-    });
-    const [stdout, stderr, [code]] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, "close"),
-    ]);
-    return { code, stdout, stderr };
-  };
+  const audited = (words: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+    borgpull(["audit", ...words], { env: { ...program.stack.env, ...env } });
 
   it("prints a table and exits with 0 when all holds; as JSON on demand", async () => {
-    const { code, stdout, stderr } = await borgpull(["audit", "db1"]);
+    const { code, stdout, stderr } = await audited(["db1"]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^ +tried +expected +seen\nok +how one may log in +publickey alone +publickey\n/);
     assert.match(stdout, /\ndb1: (\d+) of \1 hold\n$/);
-    const json = await borgpull(["audit", "--json", "db1"]);
+    const json = await audited(["--json", "db1"]);
     assert.equal(json.code, 0);
     const attempts = JSON.parse(json.stdout) as readonly Attempt[];
     assert.ok(attempts.length > 30 && attempts.every(({ holds }) => holds));
@@ -261,7 +249,7 @@ describe("borgpull audit", { timeout: 300_000 }, () => {
     const host = program.host("db1");
     await host.run(`sed -i 's/MaxSessions 2/MaxSessions 3/' ${paths.dropIn}`);
     await reloadSshd(host);
-    const { code, stdout } = await borgpull(["audit", "db1"]);
+    const { code, stdout } = await audited(["db1"]);
     await host.run(`cp -p /root/sound/60-borgpull.conf ${paths.dropIn}`);
     await reloadSshd(host);
     assert.equal(code, 2);
@@ -276,11 +264,11 @@ describe("borgpull audit", { timeout: 300_000 }, () => {
     const job = jobFile("db1");
     const moved = { ...job, pull: { ...job.pull, port: 23 } };
     await fs.writeFile(path.join(elsewhere, "jobs/db1.json"), JSON.stringify(moved));
-    const away = await borgpull(["audit", "db1"], { BORGPULL_CONFIG: elsewhere });
+    const away = await audited(["db1"], { BORGPULL_CONFIG: elsewhere });
     assert.deepEqual([away.code, away.stdout], [75, ""]);
     assert.match(away.stderr, /cannot be reached/);
     using _lock = lockJob(home().lock("db1"), "db1");
-    const busy = await borgpull(["audit", "db1"]);
+    const busy = await audited(["db1"]);
     assert.equal(busy.code, 2);
     assert.match(busy.stderr, /Job db1 is being worked on/);
   });

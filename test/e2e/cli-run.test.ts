@@ -3,12 +3,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { readJobFile } from "../../pull/job.ts";
 import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
+import { borgpull, program } from "../borgpull.ts";
 import { editJob, furnishVps, makeHome, makeJob, remains, settings, waitFor } from "./pull-fixture.ts";
 
-const borgpull = fileURLToPath(new URL("../../cli/borgpull", import.meta.url));
 let lab: Lab;
 let home: ReturnType<typeof makeHome>;
 let host: Host;
@@ -27,20 +26,8 @@ after(async () => {
   await lab?.[Symbol.asyncDispose]();
 });
 
-async function run(
-  ...args: string[]
-): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const child = spawn(borgpull, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close"),
-  ]);
-  return { code, stdout, stderr };
-}
-
 test("borgpull run prints the archive and its figures, and exits with 0", async () => {
-  const { code, stdout, stderr } = await run("run", "web1");
+  const { code, stdout, stderr } = await borgpull(["run", "web1"]);
   assert.equal(code, 0, stderr);
   assert.match(
     stdout,
@@ -51,7 +38,7 @@ test("borgpull run prints the archive and its figures, and exits with 0", async 
 
 test("a path that is not there: 1, and the warning is told", async () => {
   await settings(host, "web1", { roots: ["/etc/hostname", "/nowhere"] });
-  const { code, stderr } = await run("run", "web1");
+  const { code, stderr } = await borgpull(["run", "web1"]);
   assert.equal(code, 1);
   assert.match(stderr, /nowhere/);
 });
@@ -60,23 +47,23 @@ test("a host that does not answer: 75; together with a good one that is what cou
   await settings(host, "web1", { roots: ["/etc/hostname"] });
   const other = await makeJob(home, host, "db1");
   editJob(other, (job) => ({ ...job, pull: { ...job.pull, port: 23 } }));
-  const { code, stdout, stderr } = await run("run", "db1", "web1");
+  const { code, stdout, stderr } = await borgpull(["run", "db1", "web1"]);
   assert.equal(code, 75);
   assert.match(stderr, /db1: failed \(unreachable\)/);
   assert.match(stdout, /web1: good/);
 });
 
 test("an unknown job: 2; no job: 64", async () => {
-  const unknown = await run("run", "nojob");
+  const unknown = await borgpull(["run", "nojob"]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /There is no job file/);
-  assert.equal((await run("run")).code, 64);
+  assert.equal((await borgpull(["run"])).code, 64);
 });
 
 test("Ctrl-C, which reaches every process of the terminal, ends the run on both sides", async () => {
   await host.run("head -c 200M /dev/urandom > /srv/big");
   await settings(host, "web1", { roots: ["/srv"], conf: { compression: "lzma,9" } });
-  const child = spawn(borgpull, ["run", "web1"], { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(program, ["run", "web1"], { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const stderr = text(child.stderr);
   const job = readJobFile(file);
   await waitFor("borg on both sides", async () =>
@@ -90,7 +77,7 @@ test("Ctrl-C, which reaches every process of the terminal, ends the run on both 
 });
 
 test("host-key prints the keys that the host has, and that they must be compared", async () => {
-  const { code, stdout, stderr } = await run("host-key", host.address);
+  const { code, stdout, stderr } = await borgpull(["host-key", host.address]);
   assert.equal(code, 0);
   assert.deepEqual(stdout.trim().split("\n").sort(), [...host.hostKeys].sort());
   assert.match(stderr, /compare/);

@@ -162,7 +162,7 @@ describe("destroy", { skip, timeout: 420_000 }, () => {
     const known = await archives("web1");
     const web1 = program.host("web1");
     const pull = attempt([path.join(checkout, "cli/borgpull"), "run", "web1"], {
-      env: program.stack.env as Record<string, string>,
+      env: program.stack.env,
       timeoutSeconds: 120,
     });
     await waitFor(

@@ -149,7 +149,7 @@ describe("a host is talked to only when its key is the pinned one", { skip, time
     assert.notEqual(db1.hostKeys[0], real);
     const { result, db1: log } = await overheard(() =>
       attempt([path.join(checkout, "cli/borgpull"), "run", "db1"], {
-        env: program.stack.env as Record<string, string>,
+        env: program.stack.env,
       }),
     );
     assert.notEqual(result.code, 0);

@@ -13,6 +13,7 @@ import { newRun } from "../../pull/run.ts";
 import { gate } from "../../pull/trust/gate.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
+import { jobData } from "../job-file.ts";
 import { owner, passphrase } from "./pull-fixture.ts";
 
 /** Makes a job's repository and job file in the home that the environment points at. */
@@ -22,21 +23,8 @@ export async function makeLocalJob(home: string, name: string, keep: Keep): Prom
   const passphraseFile = paths.passphrase(name);
   fs.writeFileSync(passphraseFile, `${passphrase}\n`, { mode: 0o600 });
   await initRepository({ repository, encryption: "repokey-blake2", passphraseFile });
-  const target = { host: "nowhere.invalid", port: 22, hostKeys: [`ssh-ed25519 ${"A".repeat(68)}`] };
-  const job: JobFile = {
-    version: 1,
-    managedBy: "borgpull",
-    owner,
-    job: name,
-    instance: "borgpull",
-    pull: { ...target, user: "borgpull", auth: paths.pullKey(name) },
-    admin: { ...target, user: "root", auth: "agent" },
-    repository,
-    passphraseFile,
-    keep,
-    staleAfterSeconds: 86_400,
-    limits: { totalSeconds: 600, stallSeconds: 120, lockWaitSeconds: 10 },
-  };
+  const parts = { owner, job: name, repository, passphraseFile, keep };
+  const job = jobData(parts, { key: paths.pullKey(name) });
   fs.writeFileSync(paths.jobFile(name), JSON.stringify(job), { mode: 0o600 });
   return readJobFile(paths.jobFile(name));
 }

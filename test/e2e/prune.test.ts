@@ -1,12 +1,9 @@
 /** What home removes, and that it removes nothing else, whatever happens meanwhile. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { checkRepository, listArchives, restoreFile } from "../../pull/borg.ts";
 import { care } from "../../pull/care.ts";
 import { readJobFile } from "../../pull/job.ts";
@@ -16,6 +13,7 @@ import { runJob } from "../../pull/run.ts";
 import { gate } from "../../pull/trust/gate.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
+import { borgpull } from "../borgpull.ts";
 import { openProgram, type Program } from "./program.ts";
 import { backUp, borgByHand, borgOf, careJob, makeLocalJob, stateOf } from "./prune-fixture.ts";
 import { makeHome, waitFor } from "./pull-fixture.ts";
@@ -23,17 +21,6 @@ import { makeHome, waitFor } from "./pull-fixture.ts";
 const day = 24 * 3600 * 1000;
 const now = Date.now();
 const ago = (days: number) => now - days * day;
-
-const borgpull = fileURLToPath(new URL("../../cli/borgpull", import.meta.url));
-async function cli(...args: string[]) {
-  const child = spawn(borgpull, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close"),
-  ]);
-  return { code: code as number, stdout, stderr };
-}
 
 const names = async ({ repository, passphraseFile }: JobFile) =>
   (await listArchives({ repository, passphraseFile, checkpoints: true })).map(({ name }) => name).toSorted();
@@ -58,7 +45,7 @@ describe("by `keep`", { timeout: 300_000 }, () => {
 
   it("shows what would stay and go and why, and removes nothing", async () => {
     const there = await names(job);
-    const { code, stdout, stderr } = await cli("prune", "web1", "--dry-run");
+    const { code, stdout, stderr } = await borgpull(["prune", "web1", "--dry-run"]);
     assert.equal(code, 0, stderr);
     const rows = stdout
       .trim()
@@ -80,7 +67,7 @@ describe("by `keep`", { timeout: 300_000 }, () => {
     await borgByHand(job, ["create", "REPO::strange", "/etc/hostname"]);
     const there = await names(job);
     for (const verb of ["prune", "compact"]) {
-      const { code, stderr } = await cli(verb, "web1");
+      const { code, stderr } = await borgpull([verb, "web1"]);
       assert.equal(code, 3, stderr);
       assert.match(stderr, /tampered with.*archive strange has appeared.*borgpull rollback web1/);
     }
@@ -106,7 +93,7 @@ describe("by `keep`", { timeout: 300_000 }, () => {
   });
 
   it("removes by home's own clock, and neither what is foreign nor what was there before", async () => {
-    const { code, stdout, stderr } = await cli("prune", "web1");
+    const { code, stdout, stderr } = await borgpull(["prune", "web1"]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /web1: 4 of 7 archives stay, 3 are removed\n$/);
     assert.deepEqual(await names(job), [made.newest, made.first, "before", "strange"].toSorted());
@@ -122,7 +109,7 @@ describe("by `keep`", { timeout: 300_000 }, () => {
   });
 
   it("frees the room of what was removed, and says how much", async () => {
-    const { code, stdout, stderr } = await cli("compact", "web1");
+    const { code, stdout, stderr } = await borgpull(["compact", "web1"]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^web1: [\d.]+ kB freed\n$/);
     using ledger = ledgerOf();
@@ -134,7 +121,7 @@ describe("by `keep`", { timeout: 300_000 }, () => {
   it("is told when the job keeps everything", async () => {
     const { keep: _, ...rest } = job;
     fs.writeFileSync(homePaths().jobFile("web1"), JSON.stringify(rest));
-    const { code, stderr } = await cli("prune", "web1");
+    const { code, stderr } = await borgpull(["prune", "web1"]);
     assert.equal(code, 2);
     assert.match(stderr, /has no `keep`: all of its archives stay/);
   });

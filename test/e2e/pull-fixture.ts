@@ -10,6 +10,7 @@ import type { Host } from "../../sandbox/lab.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { ownerMark } from "../../schema/names.ts";
 import { homePaths, vpsPaths } from "../../schema/paths.ts";
+import { jobData } from "../job-file.ts";
 
 export const owner = "demo/test";
 /** Long and odd on purpose: it must survive every shell on its way. This process's own, as all processes of the machine are searched for it. */
@@ -42,19 +43,11 @@ export async function makeJob(
   const repository = path.join(home.folder, "repositories", job);
   await initRepository({ repository, encryption, passphraseFile: paths.passphrase(job) });
   const { jump: _, ...admin } = host.target();
-  const data: JobFile = {
-    version: 1,
-    managedBy: "borgpull",
-    owner,
-    job,
-    instance: "borgpull",
-    pull: { ...admin, user: "borgpull", auth: paths.pullKey(job) },
-    admin,
-    repository,
-    passphraseFile: paths.passphrase(job),
-    staleAfterSeconds: 86_400,
-    limits: { totalSeconds: 600, stallSeconds: 120, lockWaitSeconds: 10, ...limits },
-  };
+  const sound = jobData(
+    { owner, job, repository, passphraseFile: paths.passphrase(job) },
+    { admin, key: paths.pullKey(job) },
+  );
+  const data = { ...sound, limits: { ...sound.limits, ...limits } };
   fs.writeFileSync(paths.jobFile(job), JSON.stringify(data), { mode: 0o600 });
   return paths.jobFile(job);
 }

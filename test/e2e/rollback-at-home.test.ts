@@ -4,7 +4,6 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { text as all } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { borgEnvironment } from "../../pull/borg.ts";
@@ -16,6 +15,7 @@ import { rollback } from "../../pull/rollback/rollback.ts";
 import { segmentFilesOf } from "../../pull/segments/files.ts";
 import { lastCommitted, segmentEntries } from "../../pull/segments.ts";
 import { gate } from "../../pull/trust/gate.ts";
+import { attempt, type Outcome } from "../../sandbox/command.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { editJob, makeHome, passphrase, waitFor } from "./pull-fixture.ts";
@@ -85,24 +85,13 @@ const changePassphrase = (job: JobFile, to: string) =>
   viaServe(job, thiefOf(job), ["key", "change-passphrase"], { BORG_NEW_PASSPHRASE: to });
 
 suite("a rollback that is killed with SIGKILL", () => {
-  interface Ended {
-    readonly code: number | null;
-    readonly stdout: string;
-    readonly stderr: string;
-  }
-  async function roll({ job, env }: ReturnType<typeof copyOf>, deadly?: string): Promise<Ended> {
+  function roll({ job, env }: ReturnType<typeof copyOf>, deadly?: string): Promise<Outcome> {
     const script = fileURLToPath(new URL("rollback-job.ts", import.meta.url));
     const file = path.join(env.BORGPULL_CONFIG as string, "jobs", `${job.job}.json`);
-    const child = spawn(process.execPath, [script, file, ...(deadly ? [deadly] : [])], {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+    return attempt([process.execPath, script, file, ...(deadly ? [deadly] : [])], {
+      env,
+      timeoutSeconds: 120,
     });
-    const [stdout, stderr, [code]] = await Promise.all([
-      all(child.stdout),
-      all(child.stderr),
-      once(child, "close"),
-    ]);
-    return { code, stdout, stderr };
   }
 
   test("at any step goes on when it is run again, and ends as one that nobody killed", async () => {

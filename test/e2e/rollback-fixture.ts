@@ -12,6 +12,7 @@ import { gate } from "../../pull/trust/gate.ts";
 import { quote } from "../../remote/quote.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
+import { jobData } from "../job-file.ts";
 import { owner, passphrase } from "./pull-fixture.ts";
 
 /** Runs borg against a job's repository from a machine of its own, whose cache is in `machine`. */
@@ -50,20 +51,17 @@ export async function makeLonelyJob(home: { readonly folder: string }, job: stri
   const key = paths.pullKey(job);
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
   const [type = "", blob = ""] = fs.readFileSync(`${key}.pub`, "utf8").split(" ");
-  const nobody = { host: "127.0.0.1", port: 1, user: "root", hostKeys: [`${type} ${blob}`], auth: key };
-  const data: JobFile = {
-    version: 1,
-    managedBy: "borgpull",
-    owner,
-    job,
-    instance: "borgpull",
-    pull: nobody,
-    admin: nobody,
-    repository,
-    passphraseFile: paths.passphrase(job),
-    staleAfterSeconds: 86_400,
-    limits: { totalSeconds: 600, stallSeconds: 120, lockWaitSeconds: 2 },
-  };
+  const admin = { host: "127.0.0.1", port: 1, user: "root", hostKeys: [`${type} ${blob}`], auth: key };
+  const data = jobData(
+    {
+      owner,
+      job,
+      repository,
+      passphraseFile: paths.passphrase(job),
+      limits: { totalSeconds: 600, stallSeconds: 120, lockWaitSeconds: 2 },
+    },
+    { admin, key },
+  );
   fs.writeFileSync(paths.jobFile(job), JSON.stringify(data), { mode: 0o600 });
   return readJobFile(paths.jobFile(job));
 }

@@ -3,12 +3,8 @@
  * nobody: a stand-in for a hole in the filter that home puts before it.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import * as path from "node:path";
-import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { compact } from "../../pull/compact.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
@@ -18,10 +14,10 @@ import { connect } from "../../remote/connect.ts";
 import { sshHost } from "../../remote/ssh.ts";
 import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
 import { homePaths } from "../../schema/paths.ts";
+import { borgpull } from "../borgpull.ts";
 import { editJob, furnishVps, makeHome, makeJob, settings } from "./pull-fixture.ts";
 import { archiveNames, contents, ledgerRows, viaServe } from "./rollback-fixture.ts";
 
-const borgpull = fileURLToPath(new URL("../../cli/borgpull", import.meta.url));
 let lab: Lab;
 let home: ReturnType<typeof makeHome>;
 let thief: string;
@@ -42,16 +38,6 @@ after(async () => {
   home?.[Symbol.dispose]();
   await lab?.[Symbol.asyncDispose]();
 });
-
-async function run(...args: readonly string[]) {
-  const child = spawn(borgpull, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close"),
-  ]);
-  return { code: code as number, stdout, stderr };
-}
 
 /** A good pull's archive. */
 async function pulled(file: string): Promise<string> {
@@ -76,7 +62,7 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
   });
 
   test("list says what is there, what has vanished and what to do, and exits with 3", async () => {
-    const { code, stdout } = await run("list", "web1");
+    const { code, stdout } = await borgpull(["list", "web1"]);
     assert.equal(code, 3);
     const rows = stdout.split("\n").map((line) => line.split(/ {2,}/));
     for (const [index, name] of archives.entries()) {
@@ -94,7 +80,7 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
     const { repository } = readJobFile(file);
     const snapshot = () => ({ files: contents(repository), rows: ledgerRows() });
     const earlier = snapshot();
-    const { code, stdout } = await run("rollback", "web1", "--dry-run");
+    const { code, stdout } = await borgpull(["rollback", "web1", "--dry-run"]);
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`back to its state after run ${runOf(archives[1] as string)}`));
     assert.match(stdout, new RegExp(`1 archive comes back:\n.*good .*${archives[0]}\n`));
@@ -105,7 +91,7 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
   test("without a terminal and --yes nothing is done: 64", async () => {
     const earlier = ledgerRows();
     for (const verb of ["rollback", "accept"]) {
-      const { code, stderr } = await run(verb, "web1");
+      const { code, stderr } = await borgpull([verb, "web1"]);
       assert.equal(code, 64);
       assert.match(stderr, /--yes/);
     }
@@ -113,7 +99,7 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
   });
 
   test("rollback brings it back, forgets borg's caches but no nonce, and the next pull is good", async () => {
-    const { code, stdout, stderr } = await run("rollback", "web1", "--yes");
+    const { code, stdout, stderr } = await borgpull(["rollback", "web1", "--yes"]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /rolled back; borg's check found nothing amiss. 1 archive\(s\) came back, 2 went/);
     assert.deepEqual(await archiveNames(readJobFile(file)), archives.slice(0, 2));
@@ -122,22 +108,28 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
     );
     assert.match(inside, /^CACHEDIR.TAG\n *0 manifest-timestamp\n *16 nonce\n$/);
     archives.push(await pulled(file));
-    const listed = await run("list", "web1", "--all");
+    const listed = await borgpull(["list", "web1", "--all"]);
     assert.equal(listed.code, 0);
     assert.equal(listed.stdout.match(/ rolled back /g)?.length, 2);
     assert.equal(listed.stdout.match(/ good /g)?.length, 3);
-    assert.equal((await run("accept", "web1", "--yes")).code, 0);
+    assert.equal((await borgpull(["accept", "web1", "--yes"])).code, 0);
   });
 
   test("--to goes back to an older run without any breach, and refuses what was rolled back", async () => {
-    const refused = await run("rollback", "web1", "--yes", "--to", runOf(archives[2] as string));
+    const refused = await borgpull(["rollback", "web1", "--yes", "--to", runOf(archives[2] as string)]);
     assert.equal(refused.code, 2);
     assert.match(
       refused.stderr,
       new RegExp(`rolled back since.*oldest run .* is ${runOf(archives[0] as string)} `),
     );
-    assert.match((await run("rollback", "web1", "--yes")).stderr, /name the run .*--to RUN/);
-    const { code, stderr } = await run("rollback", "web1", "--yes", "--to", runOf(archives[0] as string));
+    assert.match((await borgpull(["rollback", "web1", "--yes"])).stderr, /name the run .*--to RUN/);
+    const { code, stderr } = await borgpull([
+      "rollback",
+      "web1",
+      "--yes",
+      "--to",
+      runOf(archives[0] as string),
+    ]);
     assert.equal(code, 0, stderr);
     assert.deepEqual(await archiveNames(readJobFile(file)), archives.slice(0, 1));
     await pulled(file);
@@ -182,20 +174,26 @@ suite("on Debian 13, after prune and compact at home, an archive deleted and the
   });
 
   test("accept refuses a key that home cannot open", async () => {
-    const { code, stderr } = await run("accept", "db1", "--yes");
+    const { code, stderr } = await borgpull(["accept", "db1", "--yes"]);
     assert.equal(code, 2);
     assert.match(stderr, /cannot be accepted, because home cannot read it.*rollback db1/);
   });
 
   test("what was compacted is refused by name", async () => {
-    const { code, stderr } = await run("rollback", "db1", "--yes", "--to", runOf(archives[0] as string));
+    const { code, stderr } = await borgpull([
+      "rollback",
+      "db1",
+      "--yes",
+      "--to",
+      runOf(archives[0] as string),
+    ]);
     assert.equal(code, 2);
     assert.match(stderr, new RegExp(`compacted .*The oldest run .* is ${runOf(archives[3] as string)} `));
   });
 
   test("without the VPS the repository is mended all the same: 1, and what is left to do is said", async () => {
     editJob(file, (job) => ({ ...job, admin: { ...job.admin, port: 1 } }));
-    const { code, stdout, stderr } = await run("rollback", "db1", "--yes");
+    const { code, stdout, stderr } = await borgpull(["rollback", "db1", "--yes"]);
     assert.equal(code, 1, stderr);
     assert.match(stdout, /put back from\n.*repositories\/db1\/config/);
     assert.match(stderr, /borg's cache on .* still knows what was rolled back, and could not be removed/);
@@ -210,6 +208,6 @@ suite("on Debian 13, after prune and compact at home, an archive deleted and the
     await pulled(file);
     using ledger = openLedger(homePaths().stateDb);
     assert.deepEqual(ledger.openOperations("db1"), []);
-    assert.equal((await run("list", "db1")).code, 0);
+    assert.equal((await borgpull(["list", "db1"])).code, 0);
   });
 });

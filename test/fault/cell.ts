@@ -11,14 +11,14 @@ export interface Cell {
   readonly moment: string;
   readonly come: Moment;
   readonly fault: Fault;
-  /** Nothing is left when so much time has passed since the fault. */
-  readonly withinSeconds: number;
+  /** Nothing is left when so much time has passed since the fault. @default 10, or 40 for a silent one */
+  readonly withinSeconds?: number;
 }
 
 export async function cell(
   stage: Stage,
   job: Job,
-  { moment, come, fault, withinSeconds }: Cell,
+  { moment, come, fault, withinSeconds = fault.silent ? 40 : 10 }: Cell,
 ): Promise<void> {
   const before = good(job);
   using _ = asBefore(job);

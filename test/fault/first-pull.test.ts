@@ -32,7 +32,7 @@ for (const [index, fault] of all.entries()) {
       await pack("none"); // of the run that follows: the one under way has read its settings
       return running;
     };
-    await cell(stage, job, { moment, come, fault, withinSeconds: fault.silent ? 40 : 10 });
+    await cell(stage, job, { moment, come, fault });
     await whole(job);
   });
 }

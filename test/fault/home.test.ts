@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { lockHolders } from "../../pull/borg/lock.ts";
 import { borgEnvironment } from "../../pull/borg.ts";
 import { homePaths } from "../../schema/paths.ts";
@@ -13,20 +13,13 @@ import { cell, recorded, succeeds } from "./cell.ts";
 import { type Fault, killBorgpull, killHomesBorg } from "./faults.ts";
 import { clean } from "./left.ts";
 import { committed, opened } from "./moments.ts";
+import { oneJob } from "./one-job.ts";
 import { reuse } from "./process-id.ts";
-import { begin, type Job, limits, openStage, type Stage, witness } from "./stage.ts";
+import { begin, limits, witness } from "./stage.ts";
 import { outcome } from "./table.ts";
 import { nothingLost, runs, whole } from "./trust.ts";
 
-let stage: Stage;
-let job: Job;
-
-before(async () => {
-  stage = await openStage();
-  job = await stage.job("web1");
-  await succeeds(job);
-});
-after(() => stage?.[Symbol.asyncDispose]());
+const { stage, job } = await oneJob();
 
 /** Everything of home at once. */
 const powerCut: Fault = {

@@ -1,26 +1,4 @@
-import { after, before, test } from "node:test";
-import { cell, succeeds } from "./cell.ts";
-import { all } from "./faults.ts";
 import { opened } from "./moments.ts";
-import { type Job, openStage, type Stage } from "./stage.ts";
-import { whole } from "./trust.ts";
+import { everyFault, oneJob } from "./one-job.ts";
 
-const moment = "in an unchanged pull";
-
-let stage: Stage;
-let job: Job;
-
-before(async () => {
-  stage = await openStage();
-  job = await stage.job("web1");
-  await succeeds(job);
-});
-after(() => stage?.[Symbol.asyncDispose]());
-
-for (const fault of all) {
-  test(`${moment}: ${fault.name}`, async () => {
-    await cell(stage, job, { moment, come: opened, fault, withinSeconds: fault.silent ? 40 : 10 });
-  });
-}
-
-test("and in the end the repository is whole, with every good archive", () => whole(job));
+everyFault(await oneJob(), "in an unchanged pull", opened);

@@ -1,25 +1,18 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { listArchives } from "../../pull/borg.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { editJob } from "../e2e/pull-fixture.ts";
 import { cell, succeeds } from "./cell.ts";
 import { type Fault, killFarBorg } from "./faults.ts";
 import { committed, opened } from "./moments.ts";
+import { oneJob } from "./one-job.ts";
 import { reuse } from "./process-id.ts";
-import { begin, type Job, openStage, type Stage } from "./stage.ts";
+import { begin } from "./stage.ts";
 import { outcome } from "./table.ts";
 import { good, nothingLost, runs, whole } from "./trust.ts";
 
-let stage: Stage;
-let job: Job;
-
-before(async () => {
-  stage = await openStage();
-  job = await stage.job("web1");
-  await succeeds(job);
-});
-after(() => stage?.[Symbol.asyncDispose]());
+const { stage, job } = await oneJob();
 
 const cache = "/var/cache/borgpull";
 

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { after, before, test } from "node:test";
 import { type Ledger, openLedger } from "../../pull/ledger.ts";
 import { command } from "../../sandbox/command.ts";
-import type { JobFile } from "../../schema/job-file.ts";
+import { jobData } from "../job-file.ts";
 import { type Driver, InitFailed, startProvider } from "./driver.ts";
 import { drift, home, owner } from "./fixture.ts";
 
@@ -194,25 +194,13 @@ async function pulled(job: string) {
   const at = repository(job);
   const { outputs } = await provider.create("borgpull:index:Repository", at);
   const id = String(outputs.repositoryId);
-  const host = {
-    host: "nowhere.invalid",
-    port: 22,
-    user: "root",
-    hostKeys: [`ssh-ed25519 ${"A".repeat(68)}`],
-  };
-  const file: JobFile = {
-    version: 1,
-    managedBy: "borgpull",
+  const file = jobData({
     owner,
     job,
-    instance: "borgpull",
-    pull: { ...host, auth: "/nowhere" },
-    admin: { ...host, auth: "agent" },
     repository: at.path,
     passphraseFile: at.passphraseFile,
     staleAfterSeconds: 3600,
-    limits: { totalSeconds: 60, stallSeconds: 60, lockWaitSeconds: 1 },
-  };
+  });
   const jobFile = `${folder}/config/jobs/${job}.json`;
   await fs.mkdir(path.dirname(jobFile), { recursive: true });
   await fs.writeFile(jobFile, JSON.stringify(file), { mode: 0o600 });

@@ -6,24 +6,12 @@ import { test } from "node:test";
 import { parseJobFile, readJobFile } from "../../../pull/job.ts";
 import { readPassphrase } from "../../../pull/passphrase.ts";
 import { UserError } from "../../../schema/errors.ts";
+import { jobData } from "../../job-file.ts";
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), "job-"));
 test.after(() => fs.rmSync(dir, { recursive: true }));
 
-const login = { host: "vps", port: 22, user: "borgpull", hostKeys: ["ssh-ed25519 AAAA"], auth: "/k" };
-const job = {
-  version: 1,
-  managedBy: "borgpull",
-  owner: "demo/test",
-  job: "web1",
-  instance: "borgpull",
-  pull: login,
-  admin: { ...login, user: "root", auth: "agent" },
-  repository: "/srv/web1",
-  passphraseFile: "/p",
-  staleAfterSeconds: 1,
-  limits: { totalSeconds: 1, stallSeconds: 1, lockWaitSeconds: 1 },
-};
+const job = jobData({ repository: "/srv/web1", passphraseFile: "/p" });
 
 function write(name: string, text: string, mode: number): string {
   const file = path.join(dir, name);
@@ -50,7 +38,7 @@ test("a newer version is refused with what to do, whatever else is new in it", (
 });
 
 test("what is wrong is named by its path", () => {
-  const wrong = { ...job, pull: { ...login, hostKeys: [] }, extra: 1 };
+  const wrong = { ...job, pull: { ...job.pull, hostKeys: [] }, extra: 1 };
   assert.throws(
     () => parseJobFile(wrong, "web1.json"),
     (error) =>

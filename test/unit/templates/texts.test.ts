@@ -10,6 +10,7 @@ import type { JobFile } from "../../../schema/job-file.ts";
 import { ownerMark, ownerOf } from "../../../schema/names.ts";
 import { vpsPaths } from "../../../schema/paths.ts";
 import * as templates from "../../../templates/index.ts";
+import { jobData } from "../../job-file.ts";
 
 const mark = ownerMark("borgpull/test");
 const paths = vpsPaths("office");
@@ -30,20 +31,12 @@ const service = {
   timeoutSeconds: 100,
   system: true,
 };
-const login = { host: "web1", port: 22, user: "root", hostKeys: ["ssh-ed25519 AAAA"], auth: "agent" };
-const job: JobFile = {
-  version: 1,
-  managedBy: "borgpull",
+const job = jobData({
   owner: "borgpull/test",
-  job: "web1",
   instance: "office",
-  pull: { ...login, user: "office", auth: "/key" },
-  admin: login,
   repository: "/srv/backup/web1",
   passphraseFile: "/etc/borgpull/passphrases/web1",
-  staleAfterSeconds: 1,
-  limits: { totalSeconds: 1, stallSeconds: 2, lockWaitSeconds: 3 },
-};
+});
 
 /** One of each text that borgpull puts on a machine. */
 const texts: Readonly<Record<string, string>> = {
