@@ -107,9 +107,13 @@ export function inside(leader: number, script: string, timeoutSeconds: number): 
   ];
 }
 
+/** A process shows no arguments for a moment while it executes itself anew, as ours do on their way to systemd-nspawn: its cgroup has it. */
+export const hasEnded = (machine: Machine): boolean =>
+  supervisorOf(machine) === undefined && processesIn(machine.id).size === 0;
+
 /** Ends it: an orderly halt, or as a power cut would. An orderly one that hangs becomes a power cut. */
 export async function end(machine: Machine, how: "halt" | "power-cut"): Promise<void> {
-  const gone = () => processesIn(machine.id).size === 0 && supervisorOf(machine) === undefined;
+  const gone = () => hasEnded(machine);
   if (how === "halt") {
     signal(supervisorOf(machine), "SIGTERM");
     if (await until(gone, 20)) return;

@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises";
 import * as net from "node:net";
 import { attempt } from "./command.ts";
-import { inside, leaderOf, type Machine, supervisorOf, until } from "./machine.ts";
+import { hasEnded, inside, leaderOf, type Machine, supervisorOf, until } from "./machine.ts";
 
 const limitSeconds = 90;
 
@@ -13,7 +13,7 @@ export async function waitUntilReady(machine: Machine, address: string): Promise
   let ended = false;
   const greeted = await until(async () => {
     if (await greets(address, 22)) return true;
-    ended = supervisorOf(machine) === undefined;
+    ended = hasEnded(machine);
     return ended;
   }, limitSeconds);
   if (ended) throw await notReady(machine, "ended while it booted");
