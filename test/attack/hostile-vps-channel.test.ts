@@ -12,6 +12,7 @@ import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { makeHome, makeJob, waitFor } from "../e2e/pull-fixture.ts";
 import { addJob, furnish } from "./furnished.ts";
+import { harmless } from "./harmless.ts";
 import { hostileScript, takeOver } from "./hostile-side.ts";
 
 const endless: readonly (readonly [string, string, string, string])[] = [
@@ -185,8 +186,3 @@ print("[" * 500_000); sys.exit(1)`,
     });
   }
 });
-
-function harmless(text: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-  assert.doesNotMatch(text, /[\x00-\x1f\x7f-\x9f\u202a-\u202e]/);
-}

@@ -5,6 +5,7 @@ import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import { text } from "node:stream/consumers";
 import { ensureBase } from "../../sandbox/base.ts";
 import { waitFor } from "./pull-fixture.ts";
 
@@ -153,14 +154,10 @@ exec chroot "$base" sh -c 'cd /mnt && exec "$@"' sh "$@"`,
 ];
 
 async function outcome(child: ChildProcessWithoutNullStreams): Promise<Ended> {
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const [code] = await once(child, "close");
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
   return { code, stdout, stderr };
 }
