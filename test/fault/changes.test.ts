@@ -53,7 +53,7 @@ interface Change {
   readonly path: string;
   readonly inputs: (on: object, text: string) => Record<string, unknown>;
   /** Resolves in the moment, with everything held. */
-  readonly come: (link: Link) => Promise<void>;
+  readonly come: (place: Place) => Promise<void>;
   /** In the moment all that the VPS needs for the change may be on its way: it is less than sockets and sshd take ahead. */
   readonly ahead?: boolean;
 }
@@ -74,7 +74,11 @@ const changes: readonly Change[] = [
       group: "root",
       lock,
     }),
-    come: (link) => link.holdAfter(200_000),
+    come: async ({ link, lab }) => {
+      await link.holdAfter(200_000);
+      const half = "find /etc/borgpull/jobs -name '.borgpull.*' -size +0";
+      await waitFor("half the file", async () => (await lab.host.run(half)) !== "");
+    },
     ahead: true,
   },
   {
@@ -89,7 +93,7 @@ const changes: readonly Change[] = [
       settings: { PermitTTY: "no" },
       lock,
     }),
-    come: (link) => link.holdNext(),
+    come: ({ link }) => link.holdNext(),
   },
 ];
 
@@ -122,7 +126,7 @@ async function cell({ moment, type, path, inputs, come, ahead }: Change, fault: 
   const { outputs } = await place.provider.create(type, inputs(on, "old"));
   const before = await lab.host.run(`cat ${path}`);
 
-  const held = come(link);
+  const held = come(place);
   const update = place.provider.update(type, path, outputs, inputs(on, "new")).then(
     () => "done",
     (error: Error) => error.message,
