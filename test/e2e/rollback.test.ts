@@ -48,6 +48,10 @@ async function pulled(file: string): Promise<string> {
 
 const runOf = (archive: string): string => archive.replace(/^[a-z0-9]+-/, "");
 
+/** Back to the state after the run that made the archive. */
+const rollbackTo = (job: string, archive: string | undefined) =>
+  borgpull(["rollback", job, "--yes", "--to", runOf(archive as string)]);
+
 suite("on Debian 12, an archive deleted and two good pulls later", () => {
   let file: string;
   const archives: string[] = [];
@@ -116,20 +120,14 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
   });
 
   test("--to goes back to an older run without any breach, and refuses what was rolled back", async () => {
-    const refused = await borgpull(["rollback", "web1", "--yes", "--to", runOf(archives[2] as string)]);
+    const refused = await rollbackTo("web1", archives[2]);
     assert.equal(refused.code, 2);
     assert.match(
       refused.stderr,
       new RegExp(`rolled back since.*oldest run .* is ${runOf(archives[0] as string)} `),
     );
     assert.match((await borgpull(["rollback", "web1", "--yes"])).stderr, /name the run .*--to RUN/);
-    const { code, stderr } = await borgpull([
-      "rollback",
-      "web1",
-      "--yes",
-      "--to",
-      runOf(archives[0] as string),
-    ]);
+    const { code, stderr } = await rollbackTo("web1", archives[0]);
     assert.equal(code, 0, stderr);
     assert.deepEqual(await archiveNames(readJobFile(file)), archives.slice(0, 1));
     await pulled(file);
@@ -180,13 +178,7 @@ suite("on Debian 13, after prune and compact at home, an archive deleted and the
   });
 
   test("what was compacted is refused by name", async () => {
-    const { code, stderr } = await borgpull([
-      "rollback",
-      "db1",
-      "--yes",
-      "--to",
-      runOf(archives[0] as string),
-    ]);
+    const { code, stderr } = await rollbackTo("db1", archives[0]);
     assert.equal(code, 2);
     assert.match(stderr, new RegExp(`compacted .*The oldest run .* is ${runOf(archives[3] as string)} `));
   });
