@@ -25,6 +25,7 @@ async function tests(folder: string, together: number): Promise<Stage> {
     `--test-concurrency=${together}`,
     "--test-reporter=spec",
     "--test-timeout=600000",
+    "--test-force-exit", // what a failed test left at work must not keep the others' results back
   ];
   return { name: folder, argv: [process.execPath, ...options, ...files] };
 }

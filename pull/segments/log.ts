@@ -21,10 +21,20 @@ export async function lastCommitted(repository: string): Promise<number | undefi
   const fileOf = await segmentFiles(repository);
   for (const folder of await numbers(data)) {
     for (const segment of await numbers(path.join(data, String(folder)))) {
-      if (isCommitted(fileOf(segment))) return segment;
+      if (isThereAndCommitted(fileOf(segment))) return segment;
     }
   }
   return undefined;
+}
+
+/** A session that begins to write drops what an earlier one left uncommitted, which may be between the folder's listing and this look. */
+function isThereAndCommitted(file: string): boolean {
+  try {
+    return isCommitted(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** The names in a folder that are numbers, largest first. */

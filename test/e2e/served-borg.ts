@@ -25,6 +25,7 @@ export interface ClientSession {
   killServe(): void;
 }
 
+/** Disposing of it ends the programs that a failed test left at work. */
 export interface ServedBorg extends Disposable {
   /** Has the repository R, what a test puts beside it, and the caches of both sides. Every command runs in it. */
   readonly folder: string;
@@ -76,10 +77,14 @@ function inFolder(folder: string, base: string | undefined): ServedBorg {
     BORG_RSH: `sh -c '${serve}'`,
   };
 
+  const atWork = new Set<ChildProcessWithoutNullStreams>();
   const start = (argv: readonly string[], env: NodeJS.ProcessEnv, stdin: Socket | "pipe" = "pipe") => {
     const [file, ...args] = base === undefined ? argv : [...inBase, folder, base, ...argv];
     const stdio: StdioOptions = [stdin, "pipe", "pipe"];
-    return spawn(file as string, args, { cwd: folder, env, stdio }) as ChildProcessWithoutNullStreams;
+    const child = spawn(file as string, args, { cwd: folder, env, stdio }) as ChildProcessWithoutNullStreams;
+    atWork.add(child);
+    child.once("exit", () => atWork.delete(child));
+    return child;
   };
   const complete = async (argv: readonly string[], env: NodeJS.ProcessEnv) => {
     const child = start(argv, env);
@@ -133,7 +138,10 @@ function inFolder(folder: string, base: string | undefined): ServedBorg {
       fs.cpSync(folder, other, { recursive: true, preserveTimestamps: true });
       return inFolder(other, base);
     },
-    [Symbol.dispose]: () => fs.rmSync(folder, { recursive: true, force: true }),
+    [Symbol.dispose]() {
+      for (const child of atWork) child.kill("SIGKILL"); // and a `borg serve` ends with its client
+      fs.rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 

@@ -224,6 +224,12 @@ test("a cut tail of several segments is passed over, and there is no transaction
   assert.equal(await lastCommitted(nothing.repository), undefined);
 });
 
+test("a segment that is gone once it has been listed was not committed", async () => {
+  using log = writtenLog([["commit"], [put(a), "commit"]]);
+  fs.symlinkSync("gone", log.fileOf(2)); // listed, and not to be opened
+  assert.equal(await lastCommitted(log.repository), 1);
+});
+
 test("a segment whose data is not what was written is not committed, as for borg", async () => {
   using log = writtenLog([["commit"], [put(a, 200_000), "commit"]]);
   const bytes = fs.readFileSync(log.fileOf(1));
