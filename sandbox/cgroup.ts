@@ -82,8 +82,12 @@ function readText(file: string): string {
   }
 }
 
+/** None for a cgroup that has gone. */
 function subfolders(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => path.join(folder, entry.name));
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => path.join(folder, entry.name));
+  } catch {
+    return [];
+  }
 }

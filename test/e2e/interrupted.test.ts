@@ -53,7 +53,8 @@ async function inTheMiddle(begin: () => ChildProcess): Promise<ChildProcess> {
     fs
       .readdirSync(path.join(repository(name), "data"), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .reduce((sum, entry) => sum + fs.statSync(path.join(entry.parentPath, entry.name)).size, 0);
+      .map((entry) => fs.statSync(path.join(entry.parentPath, entry.name), { throwIfNoEntry: false })) // borg drops what was cut off
+      .reduce((sum, stat) => sum + (stat?.size ?? 0), 0);
   const sizes = new Map(names.map((name) => [name, size(name)]));
   const child = begin();
   await waitFor(
