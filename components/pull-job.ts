@@ -14,7 +14,7 @@ import type { Job } from "./job.ts";
 import { forPeople } from "./people.ts";
 import { AuthorizedKey, type Home, HostFile, Pull, Repository, SshIdentity } from "./resources.ts";
 import { declareTimer } from "./timer.ts";
-import type { Vps } from "./vps.ts";
+import { type Vps, version } from "./vps.ts";
 
 /** What to back up of a VPS, where to and when. */
 export interface PullJobArgs extends JobOptions {
@@ -173,7 +173,7 @@ function jobFile(
   const { admin, config, repository, owner } = at;
   const { pullKey, passphrase } = configPaths(config);
   const { instance } = vps.settings;
-  const { keep, staleAfterSeconds, limits } = settings;
+  const { keep, care, schedule, notify, hooksAtHome, maxParallel, staleAfterSeconds, limits } = settings;
   return templates.jobFile({
     version: 1,
     managedBy: "borgpull",
@@ -184,7 +184,13 @@ function jobFile(
     admin,
     repository,
     passphraseFile: passphrase(name),
+    program: version,
     ...(keep ? { keep } : {}),
+    care,
+    ...(schedule === undefined ? {} : { schedule }),
+    ...(Object.keys(notify ?? {}).length > 0 ? { notify } : {}),
+    ...(Object.values(hooksAtHome ?? {}).some(Boolean) ? { hooksAtHome } : {}),
+    maxParallel,
     staleAfterSeconds,
     limits,
   });

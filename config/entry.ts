@@ -111,8 +111,11 @@ function readJobs(name: string, entry: HostEntry, stack: Stack, problems: Proble
     : [{ name, at, own: { ...shared, paths: paths ?? [], repository } }];
   return written.map(({ name: job, at: where, own }) => {
     const layers = [pick(stack.defaults, jobDefaults.shape), shared, own];
-    const limits = Object.assign({}, ...layers.map((layer) => layer.limits));
-    const merged = { ...layers[0], ...shared, ...own, limits };
+    // one by one, so that a job that says one limit keeps the others
+    const merge = (group: "limits" | "care" | "notify") =>
+      Object.assign({}, ...layers.map((layer) => layer[group]));
+    const groups = { limits: merge("limits"), care: merge("care"), notify: merge("notify") };
+    const merged = { ...layers[0], ...shared, ...own, ...groups };
     return {
       name: job,
       at: where,

@@ -3,11 +3,16 @@ import { jobName } from "../schema/names.ts";
 import type { Target } from "../schema/target.ts";
 import { durationSeconds } from "./duration.ts";
 import type { HostSettings } from "./host.ts";
-import type { HookOptions, JobOptions } from "./options.ts";
+import type { CareOptions, DumpOptions, HookOptions, JobOptions } from "./options.ts";
 import { check, type Problem, refuse } from "./problems.ts";
 import { checkSchedule, refusal } from "./schedule.ts";
 import { jobOptions } from "./schema.ts";
 import { sizeBytes } from "./size.ts";
+
+/** A command on the VPS, its time in seconds. */
+export interface Hook extends Omit<HookOptions, "timeout"> {
+  readonly timeoutSeconds: number;
+}
 
 /** A job's options with every default in place and durations in seconds. */
 export interface JobSettings {
@@ -15,11 +20,21 @@ export interface JobSettings {
   readonly exclude: readonly string[];
   readonly compression: string;
   readonly oneFileSystem: boolean;
-  readonly hooks: { readonly before?: HookOptions | undefined; readonly after?: HookOptions | undefined };
+  readonly hooks: {
+    readonly before?: Hook | undefined;
+    readonly after?: Hook | undefined;
+    readonly onError?: Hook | undefined;
+  };
+  readonly hooksAtHome: JobFile["hooksAtHome"];
+  readonly dumps: Readonly<Record<string, DumpOptions>>;
   readonly encryption: "repokey-blake2" | "repokey" | "authenticated-blake2" | "authenticated";
   readonly import: boolean;
   readonly schedule: string | undefined;
+  readonly randomizedDelaySeconds: number;
+  readonly maxParallel: number;
   readonly keep: JobFile["keep"];
+  readonly care: JobFile["care"];
+  readonly notify: JobFile["notify"];
   readonly staleAfterSeconds: number;
   readonly pull: "stale" | "always" | "never";
   readonly audit: boolean;
@@ -30,17 +45,27 @@ export interface JobSettings {
 
 /** @param options checked ones: a duration or size that is none throws */
 export function jobSettings(options: JobOptions): JobSettings {
-  const { limits, keep } = options;
+  const { limits, keep, hooks = {} } = options;
   return {
     paths: options.paths,
     exclude: options.exclude ?? [],
     compression: options.compression ?? "zstd",
     oneFileSystem: options.oneFileSystem ?? true,
-    hooks: options.hooks ?? {},
+    hooks: { before: timed(hooks.before), after: timed(hooks.after), onError: timed(hooks.onError) },
+    hooksAtHome: {
+      before: timed(hooks.atHome?.before),
+      after: timed(hooks.atHome?.after),
+      onError: timed(hooks.atHome?.onError),
+    },
+    dumps: options.dumps ?? {},
     encryption: options.encryption ?? "repokey-blake2",
     import: options.import ?? false,
     schedule: options.schedule,
+    randomizedDelaySeconds: seconds(options.randomizedDelay ?? "5m"),
+    maxParallel: options.maxParallel ?? 4,
     keep,
+    care: careSeconds(options.care),
+    notify: options.notify ?? {},
     staleAfterSeconds: seconds(options.staleAfter ?? "36h"),
     pull: options.pull ?? "stale",
     audit: options.audit ?? true,
@@ -49,9 +74,35 @@ export function jobSettings(options: JobOptions): JobSettings {
       stallSeconds: seconds(limits?.stall ?? "15m"),
       lockWaitSeconds: seconds(limits?.lockWait ?? "1m"),
       ...(limits?.quota === undefined ? {} : { quotaBytes: bytes(limits.quota) }),
+      freeBytes: bytes(limits?.free ?? "1GB"),
+      retries: limits?.retries ?? 2,
+      retryWaitSeconds: seconds(limits?.retryWait ?? "1m"),
     },
     keyOptions: keyOptions(options),
   };
+}
+
+/** Without its time a hook has an hour. */
+const timed = <T extends { readonly timeout?: string | undefined }>(hook: T | undefined) => {
+  if (hook === undefined) return undefined;
+  const { timeout = "1h", ...rest } = hook;
+  return { ...rest, timeoutSeconds: seconds(timeout) };
+};
+
+/** Monthly checks as borgmatic has them; all data only when somebody asks for it. */
+const usualCare: CareOptions = {
+  prune: "1w",
+  compact: "1w",
+  checkRepository: "4w",
+  checkArchives: "4w",
+  checkData: "never",
+  proof: "1w",
+};
+
+function careSeconds(care: CareOptions = {}): JobFile["care"] {
+  const often = { ...usualCare, ...care } as Readonly<Record<string, string>>;
+  const done = Object.entries(often).filter(([, duration]) => duration !== "never");
+  return Object.fromEntries(done.map(([what, duration]) => [what, seconds(duration)]));
 }
 
 function seconds(text: string): number {
@@ -100,18 +151,26 @@ function checkPaths({ paths }: JobOptions, at: string): readonly Problem[] {
 }
 
 function checkHooks(
-  { hooks = {} }: JobOptions,
+  { hooks: { atHome: _, ...hooks } = {}, dumps = {} }: JobOptions,
   { privilege, instance }: Pick<HostSettings, "instance" | "privilege">,
   at: string,
 ): readonly Problem[] {
   if (privilege !== "user") return [];
-  return Object.entries(hooks).flatMap(([when, hook]) =>
-    hook === undefined || hook.user === instance
+  const commands = [
+    ...Object.entries(hooks).map(([when, hook]) => ({
+      where: `hooks.${when}`,
+      what: "hook",
+      user: hook?.user,
+    })),
+    ...Object.entries(dumps).map(([name, { user }]) => ({ where: `dumps.${name}`, what: "dump", user })),
+  ];
+  return commands.flatMap(({ where, what, user }) =>
+    user === undefined || user === instance
       ? []
       : [
           {
-            path: `${at}.hooks.${when}.user`,
-            problem: `with privilege "user" a hook cannot run as ${hook.user}.`,
+            path: `${at}.${where}.user`,
+            problem: `with privilege "user" a ${what} cannot run as ${user}.`,
             remedy: `Write ${instance}, or choose another privilege.`,
           },
         ],

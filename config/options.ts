@@ -1,4 +1,5 @@
 /** Everything that a person may write about a host or a job, in a stack's config and as arguments of `Vps` and `PullJob`. */
+import type { Channel } from "../schema/notify.ts";
 
 /** How to reach a machine by ssh. */
 export interface LoginOptions {
@@ -72,7 +73,65 @@ export interface HookOptions {
   readonly user: string;
   /** @example "pg_dumpall -f /var/backups/pg.sql" */
   readonly run: string;
+  /**
+   * It is ended after so long, and has failed.
+   * @default "1h"
+   */
+  readonly timeout?: string | undefined;
 }
+
+/** A command at home, run by /bin/sh as the user who runs borgpull. */
+export interface HomeHookOptions {
+  /** @example "mount /srv/backup" */
+  readonly run: string;
+  /** @default "1h" */
+  readonly timeout?: string | undefined;
+}
+
+/** Commands around the backup. */
+export interface HooksOptions {
+  /** Before it; when it fails, nothing is backed up. */
+  readonly before?: HookOptions | undefined;
+  /** After it, whatever came of it. */
+  readonly after?: HookOptions | undefined;
+  /** When `before`, a dump or the backup failed, before `after`. */
+  readonly onError?: HookOptions | undefined;
+  /** The same at home; `before` runs before anything is connected. */
+  readonly atHome?:
+    | {
+        readonly before?: HomeHookOptions | undefined;
+        readonly after?: HomeHookOptions | undefined;
+        readonly onError?: HomeHookOptions | undefined;
+      }
+    | undefined;
+}
+
+/** A command whose output goes into the archive without touching the VPS's disk. */
+export interface DumpOptions {
+  /** @example "postgres" */
+  readonly user: string;
+  /** @example "pg_dump --format=custom shop" */
+  readonly run: string;
+}
+
+/** How often home does what to a repository, after a good run: a duration, or "never". */
+export interface CareOptions {
+  /** Removes what `keep` does not keep. @default "1w" */
+  readonly prune?: string | undefined;
+  /** Frees the room of what was removed, for good. @default "1w" */
+  readonly compact?: string | undefined;
+  /** borg's check of the repository: reads all of it. @default "4w" */
+  readonly checkRepository?: string | undefined;
+  /** borg's check of all archives against the repository. @default "4w" */
+  readonly checkArchives?: string | undefined;
+  /** Decrypts and compares all data: slow. @default "never" */
+  readonly checkData?: string | undefined;
+  /** Restores a sample of files and compares them with those on the VPS. @default "1w" */
+  readonly proof?: string | undefined;
+}
+
+/** A way to tell a person of a job's state. `on`: what of it is told, all but "warning" unless said otherwise. */
+export type ChannelOptions = Channel;
 
 /**
  * How many archives to keep of each kind, as borg prune counts them: the newest of each hour, day and so on, in home's time zone and
@@ -109,9 +168,12 @@ export interface JobDefaults {
    * Commands on the VPS around the backup; a `before` that fails ends the run.
    * @example { before: { user: "postgres", run: "pg_dumpall -f /var/backups/pg.sql" } }
    */
-  readonly hooks?:
-    | { readonly before?: HookOptions | undefined; readonly after?: HookOptions | undefined }
-    | undefined;
+  readonly hooks?: HooksOptions | undefined;
+  /**
+   * Dumps of databases, by name: each command's output becomes a file of that name in the archive. One that fails makes the run one with warnings.
+   * @example { "shop.pgdump": { user: "postgres", run: "pg_dump --format=custom shop" } }
+   */
+  readonly dumps?: Readonly<Record<string, DumpOptions>> | undefined;
   /**
    * borg's encryption of a new repository, with the key in it and a copy beside.
    * @default "repokey-blake2"
@@ -128,12 +190,32 @@ export interface JobDefaults {
    */
   readonly schedule?: string | undefined;
   /**
-   * What to keep. Once a week, after a good pull, the rest is removed and its room freed, unless the repository was tampered with.
+   * Each time the timer waits up to so long, at random, so that not all jobs begin at once.
+   * @default "5m"
+   */
+  readonly randomizedDelay?: string | undefined;
+  /**
+   * How many runs of all jobs at home may be under way at once, timers, `borgpull run` and `pulumi up` together.
+   * @default 4
+   */
+  readonly maxParallel?: number | undefined;
+  /**
+   * What to keep. After a good pull, as often as `care.prune` says, the rest is removed, unless the repository was tampered with.
    * `borgpull prune <job> --dry-run` shows what would go.
    * @default all of them
    * @example { daily: 7, weekly: 4, monthly: 12 }
    */
   readonly keep?: KeepOptions | undefined;
+  /**
+   * How often home prunes, compacts, checks and proves, after a good run.
+   * @example { prune: "1w", checkData: "12w" }
+   */
+  readonly care?: CareOptions | undefined;
+  /**
+   * Whom to tell of a failure, of tampering, of a stale backup, and of its end: once per change. Secrets are in files.
+   * @example { phone: { kind: "ntfy", urlFile: "/etc/borgpull/ntfy-url" } }
+   */
+  readonly notify?: Readonly<Record<string, ChannelOptions>> | undefined;
   /**
    * A last good backup older than this is stale.
    * @default "36h"
@@ -172,6 +254,21 @@ export interface JobDefaults {
          * @example "500GB"
          */
         readonly quota?: string | undefined;
+        /**
+         * A run does not begin with less free on the repository's file system.
+         * @default "1GB"
+         */
+        readonly free?: string | undefined;
+        /**
+         * How often a run is tried again when the VPS cannot be reached.
+         * @default 2
+         */
+        readonly retries?: number | undefined;
+        /**
+         * Before the first of these tries; twice as long before the next one.
+         * @default "1m"
+         */
+        readonly retryWait?: string | undefined;
       }
     | undefined;
   /**

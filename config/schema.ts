@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { keep } from "../schema/job-file.ts";
 import { absolutePath, instanceName } from "../schema/names.ts";
+import { channels } from "../schema/notify.ts";
 import { durationSeconds } from "./duration.ts";
 import { publicKeyOf } from "./host-key.ts";
 import type { HostOptions, JobOptions } from "./options.ts";
@@ -49,10 +50,43 @@ const sshdExtra = z
     for (const { path, ...params } of checkExtra(extra))
       context.addIssue({ code: "custom", path: [path], params });
   });
-const hook = z.strictObject({
-  user: unixName,
-  run: z.string().regex(/^[^\0]*\S[^\0]*$/, "a shell command"),
+const command = z.string().regex(/^[^\0]*\S[^\0]*$/, "a shell command");
+const hook = z.strictObject({ user: unixName, run: command, timeout: duration.optional() });
+const hookAtHome = z.strictObject({ run: command, timeout: duration.optional() });
+const hooks = z.strictObject({
+  before: hook.optional(),
+  after: hook.optional(),
+  onError: hook.optional(),
+  atHome: z
+    .strictObject({
+      before: hookAtHome.optional(),
+      after: hookAtHome.optional(),
+      onError: hookAtHome.optional(),
+    })
+    .optional(),
 });
+const dumps = z.record(
+  z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "a file name of letters, digits and . _ -"),
+  z.strictObject({ user: unixName, run: command }),
+);
+const often = z
+  .string('a duration such as 4w, or "never"')
+  .refine(
+    (text) => text === "never" || durationSeconds(text) !== undefined,
+    'a duration such as 4w, or "never"',
+  );
+const care = z.strictObject(
+  z
+    .object({
+      prune: often,
+      compact: often,
+      checkRepository: often,
+      checkArchives: often,
+      checkData: often,
+      proof: often,
+    })
+    .partial().shape,
+);
 
 const login = {
   user: z.string().regex(/^[A-Za-z_][A-Za-z0-9._-]{0,31}$/, "a Unix account's name"),
@@ -100,10 +134,15 @@ export const jobDefaults = z.strictObject(
       exclude: z.array(oneLine, "a list of patterns"),
       compression,
       oneFileSystem: z.boolean(),
-      hooks: z.strictObject({ before: hook.optional(), after: hook.optional() }),
+      hooks,
+      dumps,
       encryption: z.enum(["repokey-blake2", "repokey", "authenticated-blake2", "authenticated"]),
       import: z.boolean(),
       schedule: oneLine,
+      randomizedDelay: duration,
+      maxParallel: z.int().min(1).max(1000),
+      care,
+      notify: channels,
       keep: keep.refine(
         (kinds) => Object.keys(kinds).length > 0,
         "at least one of hourly, daily, weekly, monthly, yearly",
@@ -112,7 +151,17 @@ export const jobDefaults = z.strictObject(
       pull: z.enum(["stale", "always", "never"]),
       audit: z.boolean(),
       limits: z.strictObject(
-        z.object({ total: duration, stall: duration, lockWait: duration, quota: size }).partial().shape,
+        z
+          .object({
+            total: duration,
+            stall: duration,
+            lockWait: duration,
+            quota: size,
+            free: size,
+            retries: z.int().min(0).max(20),
+            retryWait: duration,
+          })
+          .partial().shape,
       ),
       from: z.union([origin, z.array(origin).min(1)], "an address or a network, or a list of them"),
       expiry: z.iso.date('a day such as "2030-12-31", in quotes'),

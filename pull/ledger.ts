@@ -5,20 +5,33 @@ import { DatabaseSync } from "node:sqlite";
 import { UserError } from "../schema/errors.ts";
 import { type Archives, archivesIn } from "./ledger/archives.ts";
 import { type Breaches, breachesIn } from "./ledger/breaches.ts";
+import { type Checks, checksIn } from "./ledger/checks.ts";
 import { type Events, eventsIn } from "./ledger/events.ts";
 import { type Marks, marksIn } from "./ledger/marks.ts";
 import { migrate } from "./ledger/migrations.ts";
+import { type Notices, noticesIn } from "./ledger/notices.ts";
 import { type Operations, operationsIn } from "./ledger/operations.ts";
 import { type Runs, runsIn } from "./ledger/runs.ts";
 import { transaction } from "./ledger/transaction.ts";
 
 export type { ArchiveRecord, Gone, Trust } from "./ledger/archives.ts";
 export type { Breach } from "./ledger/breaches.ts";
+export { type CheckDetail, type CheckKind, type CheckRecord, checkKinds } from "./ledger/checks.ts";
+export type { Event } from "./ledger/events.ts";
 export type { Mark } from "./ledger/marks.ts";
 export type { Operation, Plan } from "./ledger/operations.ts";
 export type { Ending, RunRecord, ServedSession } from "./ledger/runs.ts";
 
-export interface Ledger extends Runs, Archives, Marks, Breaches, Operations, Events, Disposable {
+export interface Ledger
+  extends Runs,
+    Archives,
+    Marks,
+    Breaches,
+    Operations,
+    Checks,
+    Events,
+    Notices,
+    Disposable {
   /** Records all that the work records, or nothing of it. */
   atomically<T>(work: () => T): T;
 }
@@ -46,7 +59,9 @@ export function openLedger(file: string, now: () => number = Date.now): Ledger {
       ...marksIn(database, now),
       ...breachesIn(database, now),
       ...operationsIn(database, now),
+      ...checksIn(database, now),
       ...eventsIn(database, now),
+      ...noticesIn(database, now),
       atomically: (work) => transaction(database, work),
       [Symbol.dispose]: () => database.close(),
     });

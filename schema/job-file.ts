@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { absolutePath, instanceName, jobName, ownerId } from "./names.ts";
+import { channels } from "./notify.ts";
 import { target } from "./target.ts";
 
 const seconds = z.int().positive();
@@ -12,10 +13,25 @@ export const keep = z.strictObject({
   yearly: z.int().positive().optional(),
 });
 
+/** How often home does what to a repository, in seconds; left out: never. */
+export const care = z.strictObject({
+  prune: seconds.optional(),
+  compact: seconds.optional(),
+  checkRepository: seconds.optional(),
+  checkArchives: seconds.optional(),
+  checkData: seconds.optional(),
+  proof: seconds.optional(),
+});
+
+/** A command at home, run by /bin/sh as the user who runs borgpull. */
+const hookAtHome = z.strictObject({ run: z.string().min(1), timeoutSeconds: seconds });
+
 /** The contract between `pulumi up` and everything that pulls: one JSON file a job, written by the first, read by the rest. */
 export const jobFile = z.strictObject({
   version: z.literal(1),
   managedBy: z.literal("borgpull"),
+  /** The borgpull that wrote it, which is also what it put on the VPS. */
+  program: z.string().optional(),
   owner: ownerId,
   job: jobName,
   /** The instance on the VPS: its account is the login of the pull, `/run/<instance>` holds the socket. */
@@ -28,6 +44,19 @@ export const jobFile = z.strictObject({
   repository: absolutePath,
   passphraseFile: absolutePath,
   keep: keep.optional(),
+  care: care.optional(),
+  /** OnCalendar of the timer at home; without it there is none. */
+  schedule: z.string().optional(),
+  notify: channels.optional(),
+  hooksAtHome: z
+    .strictObject({
+      before: hookAtHome.optional(),
+      after: hookAtHome.optional(),
+      onError: hookAtHome.optional(),
+    })
+    .optional(),
+  /** Runs of all jobs of home that may be under way at once, as far as this one is concerned; left out: 4. */
+  maxParallel: z.int().positive().optional(),
   /** A last good backup older than this is stale. */
   staleAfterSeconds: seconds,
   limits: z.strictObject({
@@ -39,6 +68,12 @@ export const jobFile = z.strictObject({
     lockWaitSeconds: seconds,
     /** The repository may not grow beyond this. */
     quotaBytes: z.int().positive().optional(),
+    /** A run does not begin with less free on the repository's file system. */
+    freeBytes: z.int().nonnegative().optional(),
+    /** How often a run is tried again when the VPS cannot be reached; left out: never. */
+    retries: z.int().nonnegative().optional(),
+    /** Before the first of these tries, twice as long before each next one; left out: 60. */
+    retryWaitSeconds: seconds.optional(),
   }),
 });
 export type JobFile = z.infer<typeof jobFile>;

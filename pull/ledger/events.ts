@@ -4,7 +4,20 @@ import type { DatabaseSync } from "node:sqlite";
 export interface Event {
   /** Milliseconds since 1970, by home's clock. */
   readonly time: number;
-  readonly kind: "breach" | "confirmed" | "prune" | "compact" | "rollback" | "accept" | "note";
+  readonly kind:
+    | "breach"
+    | "confirmed"
+    | "prune"
+    | "compact"
+    | "rollback"
+    | "accept"
+    | "restore"
+    | "attended"
+    | "key-export"
+    | "passphrase"
+    | "renamed"
+    | "notice"
+    | "note";
   readonly text: string;
 }
 

@@ -104,6 +104,29 @@ const steps = [
      text TEXT NOT NULL
    ) STRICT;
    CREATE INDEX events_of_job ON events (job, number);`,
+
+  `ALTER TABLE runs ADD COLUMN repository_bytes INTEGER;
+   ALTER TABLE runs ADD COLUMN attended INTEGER NOT NULL DEFAULT 0;
+
+   CREATE TABLE checks (
+     number INTEGER PRIMARY KEY,
+     job TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     started INTEGER NOT NULL,
+     finished INTEGER,
+     outcome TEXT CHECK (outcome IN ('good', 'failed', 'ended')),
+     detail TEXT NOT NULL DEFAULT '{}',
+     CHECK ((finished IS NULL) = (outcome IS NULL))
+   ) STRICT;
+   CREATE INDEX checks_of_job ON checks (job, kind, number);
+
+   CREATE TABLE notices (
+     job TEXT NOT NULL,
+     channel TEXT NOT NULL,
+     state TEXT NOT NULL,
+     time INTEGER NOT NULL,
+     PRIMARY KEY (job, channel)
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to this version. @throws UserError when a newer borgpull wrote them */

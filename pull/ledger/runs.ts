@@ -14,6 +14,8 @@ export interface RunRecord {
   readonly figures?: Figures;
   readonly failure?: Failure;
   readonly warnings: readonly string[];
+  /** How large the repository was once the run was over, without what a rollback moved aside. */
+  readonly repositoryBytes?: number;
 }
 
 export interface Ending {
@@ -40,6 +42,7 @@ export interface Runs {
   /** The youngest run with a good archive that is still there; of one repository, where its id is given. */
   lastGood(job: string, repository?: string): RunRecord | undefined;
   run(run: string): RunRecord | undefined;
+  setRepositoryBytes(run: string, bytes: number): void;
   /** The youngest runs first. */
   runs(job: string, limit: number): readonly RunRecord[];
   /** Records what a session showed, once it is over. */
@@ -99,6 +102,9 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
       return found && { ...record(found), archive: { id: found.found_id, name: found.found_name } };
     },
     run: (run) => select("run = ?", run)[0],
+    setRepositoryBytes: (run, bytes) => {
+      database.prepare("UPDATE runs SET repository_bytes = ? WHERE run = ?").run(bytes, run);
+    },
     serve: (run, session) => {
       database.prepare("UPDATE runs SET session = ? WHERE run = ?").run(JSON.stringify(session), run);
     },
@@ -130,6 +136,7 @@ interface Row {
   readonly failure_problem: string | null;
   readonly failure_remedy: string | null;
   readonly warnings: string;
+  readonly repository_bytes: number | null;
 }
 
 function record(row: Row): RunRecord {
@@ -146,5 +153,6 @@ function record(row: Row): RunRecord {
       ? { failure: { kind, problem: row.failure_problem ?? "", remedy: row.failure_remedy ?? "" } }
       : {}),
     warnings: JSON.parse(row.warnings) as string[],
+    ...(row.repository_bytes === null ? {} : { repositoryBytes: row.repository_bytes }),
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { PullJob, type PullJobArgs, Vps, type VpsArgs } from "../../components/index.ts";
+import { version } from "../../components/vps.ts";
 import {
   auditInputs,
   authorizedKeyInputs,
@@ -147,7 +148,14 @@ suite("a PullJob", () => {
   test("writes a job file that the pull can read", async () => {
     const jump = { address: "jump.example.com", hostKey, identity: "/root/jump" };
     const declared = await job(
-      { keep: { daily: 7 }, staleAfter: "2d" },
+      {
+        keep: { daily: 7 },
+        staleAfter: "2d",
+        schedule: "daily",
+        care: { checkData: "12w", proof: "never" },
+        notify: { phone: { kind: "ntfy", url: "https://ntfy.sh/mine" } },
+        hooks: { atHome: { before: { run: "mount /srv/backup", timeout: "2m" } } },
+      },
       { user: "admin", instance: "cellar", jump },
     );
     const { path, mode, content } = one(declared, "web1-job").inputs;
@@ -159,6 +167,7 @@ suite("a PullJob", () => {
     assert.deepEqual(jobFile.parse(JSON.parse(content)), {
       version: 1,
       managedBy: "borgpull",
+      program: version,
       owner: "borgpull/test",
       job: "web1",
       instance: "cellar",
@@ -167,8 +176,26 @@ suite("a PullJob", () => {
       repository: "/srv/backup/web1",
       passphraseFile: homePaths().passphrase("web1"),
       keep: { daily: 7 },
+      care: {
+        prune: 604_800,
+        compact: 604_800,
+        checkRepository: 2_419_200,
+        checkArchives: 2_419_200,
+        checkData: 7_257_600,
+      },
+      schedule: "daily",
+      notify: { phone: { kind: "ntfy", url: "https://ntfy.sh/mine" } },
+      hooksAtHome: { before: { run: "mount /srv/backup", timeoutSeconds: 120 } },
+      maxParallel: 4,
       staleAfterSeconds: 172_800,
-      limits: { totalSeconds: 86_400, stallSeconds: 900, lockWaitSeconds: 60 },
+      limits: {
+        totalSeconds: 86_400,
+        stallSeconds: 900,
+        lockWaitSeconds: 60,
+        freeBytes: 1_000_000_000,
+        retries: 2,
+        retryWaitSeconds: 60,
+      },
     });
     assert.deepEqual(one(declared, "web1-pull").inputs, {
       home: "machine/0",

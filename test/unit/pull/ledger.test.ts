@@ -192,3 +192,33 @@ test("only its owner may read it", () => {
   openLedger(at.file)[Symbol.dispose]();
   assert.equal(fs.statSync(at.file).mode & 0o777, 0o600);
 });
+
+test("a check that died is ended, and the last verdict stands", () => {
+  using at = folder();
+  let now = 0;
+  using ledger = openLedger(at.file, () => ++now);
+  ledger.endCheck(ledger.beginCheck("web1", "data"), "failed", { problem: "p" });
+  ledger.beginCheck("web1", "data");
+  ledger.beginCheck("db1", "data");
+  ledger.beginCheck("web1", "data");
+  assert.deepEqual(
+    ledger.checks("web1", 9).map(({ outcome }) => outcome),
+    ["ended", "failed"],
+  );
+  assert.deepEqual(ledger.lastCheck("web1", "data"), {
+    kind: "data",
+    started: 2,
+    finished: 3,
+    outcome: "failed",
+    detail: { problem: "p" },
+  });
+  assert.equal(ledger.lastCheck("web1", "proof"), undefined);
+});
+
+test("what a channel was told last is known of each job and channel", () => {
+  using at = folder();
+  using ledger = openLedger(at.file, () => 5);
+  for (const state of ["failed", "good"]) ledger.setNoticed("web1", "phone", state);
+  assert.deepEqual(ledger.noticed("web1", "phone"), { state: "good", time: 5 });
+  assert.equal(ledger.noticed("web1", "mail"), undefined);
+});
