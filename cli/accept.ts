@@ -13,6 +13,10 @@ export function acceptCommand(): Command {
     .description("take a job's repository as it is now, so that prune and compact go on")
     .argument("<job>", "name of a job, as in the config")
     .option("--yes", "do not ask")
+    .addHelpText(
+      "after",
+      "\nExample:\n  borgpull accept web1    shows what was found, asks, then takes it as it is",
+    )
     .action(async (job: string, { yes = false }: { readonly yes?: boolean }, command: Command) => {
       const file = jobFileOf(job);
       using cancel = cancelling();

@@ -17,7 +17,14 @@ export function auditCommand(): Command {
     .description("try with a job's pull key what it must not be able to do on the VPS, and what it must")
     .argument("<job>", "name of a job, as in the config")
     .option("--json", "print the attempts as JSON")
-    .addHelpText("after", '\nA code in the table, as in "refused (200)", is borgctl\'s own exit code.')
+    .addHelpText(
+      "after",
+      `
+A code in the table, as in "refused (200)", is borgctl's own exit code.
+
+Example:
+  borgpull audit web1`,
+    )
     .action(async (job: string, { json = false }: { readonly json?: boolean }) => {
       process.exitCode = await auditOne(job, json);
     });

@@ -11,6 +11,10 @@ export function hostKeyCommand(): Command {
   return new Command("host-key")
     .description("print the host keys that a machine shows, to be compared and put into hostKey")
     .argument("<address>", "host, host:port or [address]:port")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  borgpull host-key web1.example.com\n  borgpull host-key [2001:db8::1]:2222",
+    )
     .action(async (address: string) => {
       const at = parseAddress(address);
       for (const key of await scan(at)) {

@@ -45,7 +45,11 @@ Trust: good         a run of ours made it, nothing older was touched then, and b
        before us    it was there before home kept records
        foreign      no run of ours made it
        vanished     somebody else than home removed it
-Exit code 3: something was found that waits for a decision.`;
+Exit code 3: something was found that waits for a decision.
+
+Examples:
+  borgpull list web1
+  borgpull list web1 --json | jq -r '.archives[-1].name'`;
 
 /** An archive with home's time of it. */
 export interface ListedArchive extends ArchiveRecord {

@@ -1,32 +1,12 @@
-/** The `borgpull` command: one verb a file. */
-import { Command, CommanderError } from "commander";
+/** The `borgpull` command: program.ts has its verbs, one a file. */
+import { CommanderError } from "commander";
 import { TamperedError } from "../pull/trust/gate.ts";
 import { describe, UserError } from "../schema/errors.ts";
-import { acceptCommand } from "./accept.ts";
-import { auditCommand } from "./audit.ts";
-import { compactCommand } from "./compact.ts";
 import { exitCodes } from "./exit-code.ts";
-import { hostKeyCommand } from "./host-key.ts";
-import { listCommand } from "./list.ts";
-import { pruneCommand } from "./prune.ts";
-import { rollbackCommand } from "./rollback.ts";
-import { runCommand } from "./run.ts";
-
-const program = new Command("borgpull")
-  .description("Pull-mode borg backups: the machine at home holds the repositories and starts every backup.")
-  .exitOverride()
-  .addCommand(runCommand())
-  .addCommand(listCommand())
-  .addCommand(rollbackCommand())
-  .addCommand(acceptCommand())
-  .addCommand(auditCommand())
-  .addCommand(pruneCommand())
-  .addCommand(compactCommand())
-  .addCommand(hostKeyCommand());
-for (const command of program.commands) command.exitOverride();
+import { borgpullProgram } from "./program.ts";
 
 try {
-  await program.parseAsync();
+  await borgpullProgram().parseAsync();
 } catch (error) {
   process.exitCode = failed(error);
 }

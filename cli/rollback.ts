@@ -22,7 +22,12 @@ export function rollbackCommand(): Command {
     .option("--yes", "do not ask")
     .addHelpText(
       "after",
-      "\nNothing is deleted: what goes is moved into a folder of the repository. Cut off in its middle, it goes on when run again.",
+      `
+Nothing is deleted: what goes is moved into a folder of the repository. Cut off in its middle, it goes on when run again.
+
+Examples:
+  borgpull rollback web1 --dry-run    what would come back and what would go
+  borgpull rollback web1              asks, then does it`,
     )
     .action(async (job: string, { to, dryRun = false, yes = false }: Options, command: Command) => {
       const file = jobFileOf(job);

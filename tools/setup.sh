@@ -28,9 +28,13 @@ own_path() {
 programs() {
   echo borg borgbackup
   echo ssh openssh-client
-  echo ip iproute2
-  echo mmdebstrap mmdebstrap
-  echo systemd-nspawn systemd-container
+  case ${npm_lifecycle_event:-} in
+    start | sandbox | test) # sandbox hosts
+      echo ip iproute2
+      echo mmdebstrap mmdebstrap
+      echo systemd-nspawn systemd-container
+      ;;
+  esac
   [ "${npm_lifecycle_event:-}" != test ] || echo chromium chromium # the report is looked at in a browser
   engine_ready || have wget || echo curl curl # the official download of Pulumi uses one of the two
 }

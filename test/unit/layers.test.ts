@@ -16,7 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ["schema"],
   components: ["schema", "config", "templates"],
   "index.ts": ["schema", "config", "components"],
-  tools: ["index.ts"],
+  tools: ["index.ts", "cli"],
   sandbox: ["schema", "tools", "pull"],
 };
 /** The only parts that may know of Pulumi. */

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { test } from "node:test";
+import { borgpullProgram } from "../../../cli/program.ts";
+import { cliReference, helpOf } from "../../../tools/cli-docs.ts";
+
+test("every verb's help describes each argument and option, and has an example", () => {
+  for (const verb of borgpullProgram().commands.filter((command) => command.name() !== "complete")) {
+    const help = helpOf(verb);
+    assert.match(help, new RegExp(`Examples?:\\n(.*\\n)*? .*borgpull ${verb.name()}\\b`), verb.name());
+    for (const { description, flags } of verb.options) assert.ok(description, `${verb.name()} ${flags}`);
+    for (const argument of verb.registeredArguments)
+      assert.ok(argument.description, `${verb.name()} ${argument.name()}`);
+  }
+});
+
+test("docs/cli.md is what the help says: tools/cli-docs.ts writes it anew", () => {
+  const file = new URL("../../../docs/cli.md", import.meta.url);
+  assert.equal(fs.readFileSync(file, "utf8"), cliReference());
+});
