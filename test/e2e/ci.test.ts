@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { after, before, describe, it } from "node:test";
-import yaml from "js-yaml";
 import { attempt } from "../../sandbox/command.ts";
+import { readYaml } from "../yaml.ts";
 import { openProgram, type Program } from "./program.ts";
 
 const folder = path.resolve(import.meta.dirname, "../../docs/ci");
@@ -97,7 +97,7 @@ interface Workflow {
 
 describe("the workflows for GitHub", () => {
   for (const file of fs.readdirSync(path.join(folder, "github"))) {
-    const workflow = yaml.load(fs.readFileSync(path.join(folder, "github", file), "utf8")) as Workflow;
+    const workflow = readYaml(path.join(folder, "github", file)) as Workflow;
     const jobs = Object.values(workflow.jobs);
     const steps = jobs.flatMap((job) => job.steps);
 
@@ -131,7 +131,7 @@ describe("the workflows for GitHub", () => {
 });
 
 it("the recipe for GitLab runs scripts that exist, and at home protected branches alone", () => {
-  const recipe = yaml.load(fs.readFileSync(path.join(folder, "gitlab-ci.yml"), "utf8")) as Record<
+  const recipe = readYaml(path.join(folder, "gitlab-ci.yml")) as Record<
     string,
     { readonly script?: readonly string[]; readonly tags?: readonly string[]; readonly rules?: unknown }
   >;
