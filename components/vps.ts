@@ -4,14 +4,14 @@ import type { HostOptions } from "../config/options.ts";
 import { ownerMark } from "../schema/names.ts";
 import { vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
+import { version } from "../schema/version.ts";
 import * as templates from "../templates/index.ts";
 import { declareHome, stackOwner } from "./home.ts";
 import { installPackages } from "./packages.ts";
 import { forPeople } from "./people.ts";
 import { type Home, HostFile, HostUser, Preflight, SshdDropIn } from "./resources.ts";
 
-/** The version that borgctl tells home. */
-export const version = "0.1.0";
+export { version };
 
 /** How a VPS is reached and what borgpull may do there. */
 export interface VpsArgs extends Omit<HostOptions, "address" | "hostKey"> {
@@ -112,7 +112,10 @@ export class Vps extends pulumi.ComponentResource {
       },
       after(account),
     );
-    const program = (file: "borgctl" | "helper" | "relay", render: (data: templates.ProgramData) => string) =>
+    const program = (
+      file: "borgctl" | "helper" | "relay" | "dumps" | "hash",
+      render: (data: templates.ProgramData) => string,
+    ) =>
       new HostFile(
         `${name}-${file}`,
         {
@@ -129,6 +132,8 @@ export class Vps extends pulumi.ComponentResource {
       program("borgctl", templates.borgctl),
       program("helper", templates.helper),
       program("relay", templates.relay),
+      program("dumps", templates.dumps),
+      program("hash", templates.hash),
     ];
     const sudoers = () =>
       new HostFile(

@@ -48,17 +48,19 @@ const failed = (failure: Failure, warnings: readonly string[] = []): Verdict => 
   warnings,
 });
 
-/** 213: the backup is made, its after hook failed. 1 of borg 1.2, 100 to 127 of borg 1.4: the archive is there, some file is not. */
+/** 213: the backup is made, its after hook failed; 217: not all of its dumps are. 1 of borg 1.2, 100 to 127 of borg 1.4: the archive is there, some file is not. */
 function isWarning(exitCode: number | undefined, report: Report | undefined): boolean {
   if (exitCode === undefined || !report) return false;
-  return exitCode === 213 || exitCode === 1 || (exitCode >= 100 && exitCode <= 127);
+  return ownWarnings.includes(exitCode) || exitCode === 1 || (exitCode >= 100 && exitCode <= 127);
 }
+
+const ownWarnings: readonly (number | undefined)[] = [213, 217];
 
 /** What a person should read: borg's warnings, and whoever else came to the socket. */
 function warningsOf({ messages, served, exitCode }: Ran): readonly string[] {
   const said = messages.flatMap((message) => {
     if (message.type === "log") return message.level === "warning" ? [clean(message.message)] : [];
-    return exitCode === 213 && message.type === "text" && message.message.startsWith("borgctl:")
+    return ownWarnings.includes(exitCode) && message.type === "text" && message.message.startsWith("borgctl:")
       ? [message.message]
       : [];
   });

@@ -51,11 +51,17 @@ export const borgctlFailures: Readonly<
   },
   214: {
     kind: "vps-settings",
-    problem: "a hook's user does not fit",
-    remedy: "Correct the hook's user in the config.",
+    problem: "the user of a hook or a dump does not fit",
+    remedy: "Correct that user in the config.",
   },
   215: { kind: "vps-settings", problem: "the key line is not as it should be", remedy: update() },
   216: { kind: "vps-settings", problem: "its lock file is missing", remedy: update() },
+  218: {
+    kind: "vps-settings",
+    problem: "what dumps and hash need is missing",
+    remedy: 'On that machine: apt install python3 borgbackup; then run "pulumi up".',
+  },
+  219: { kind: "command-refused", problem: "borgctl refuses these paths", remedy: update() },
 };
 
 function update(): string {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { clean } from "./lines.ts";
+import { bytes } from "./progress.ts";
 import type { Figures } from "./result.ts";
 
 /** What one line of a pull's stderr is: borg's JSON, or text of sudo, a hook or borgctl. */
@@ -31,6 +32,8 @@ const log = z.object({
   message: z.string(),
   msgid: z.string().nullish(),
 });
+/** What the VPS's dumps say of each that has ended; while one runs there is no code. */
+const dump = z.object({ dump: z.string(), code: z.int().min(0).max(255), bytes: count });
 
 /** A traceback names its error at its end, some thousand characters in. */
 const longestMessage = 8192;
@@ -56,7 +59,7 @@ export function parseMessage(line: string): Message | undefined {
     };
   }
   const said = log.safeParse(data);
-  if (!said.success) return undefined;
+  if (!said.success) return dumped(data);
   const { levelname, message, msgid } = said.data;
   return {
     type: "log",
@@ -64,6 +67,14 @@ export function parseMessage(line: string): Message | undefined {
     message: message.slice(0, longestMessage),
     ...(msgid ? { msgid: clean(msgid, 80) } : {}),
   };
+}
+
+function dumped(data: object): Message | undefined {
+  const ended = dump.safeParse(data);
+  if (!ended.success) return undefined;
+  const { dump: name, code, bytes: size } = ended.data;
+  const message = `The dump ${clean(name, 100)} ${code === 0 ? "was made" : `failed with exit code ${code}`}: ${bytes(size)}.`;
+  return { type: "log", level: code === 0 ? "info" : "warning", msgid: "dump", message };
 }
 
 const levels: Readonly<Record<string, Level>> = {

@@ -13,6 +13,8 @@ export function vpsPaths(instance: string) {
     borgctl: `/usr/local/lib/${instance}/borgctl`,
     helper: `/usr/local/lib/${instance}/helper`,
     relay: `/usr/local/lib/${instance}/relay`,
+    dumps: `/usr/local/lib/${instance}/dumps`,
+    hash: `/usr/local/lib/${instance}/hash`,
     sudoers: `/etc/sudoers.d/${instance}`,
     dropIn: `/etc/ssh/sshd_config.d/60-${instance}.conf`,
     authorizedKeys: `/etc/ssh/${instance}.authorized_keys`,
@@ -25,7 +27,9 @@ export function vpsPaths(instance: string) {
 /** Where the things of a job are below home's config folder. */
 export const configPaths = (config: string) => ({
   jobFile: (job: string) => path.join(config, "jobs", `${job}.json`),
-  pullKey: (job: string) => path.join(config, "keys", job),
+  /** The first one has the job's name alone; a dot is in no job's name. */
+  pullKey: (job: string, generation = 1) =>
+    path.join(config, "keys", generation === 1 ? job : `${job}.${generation}`),
   passphrase: (job: string) => path.join(config, "passphrases", job),
   keyCopy: (job: string) => path.join(config, "repositories", job),
 });
@@ -43,5 +47,7 @@ export function homePaths(env: Readonly<Record<string, string | undefined>> = pr
     ...configPaths(config),
     stateDb: path.join(state, "state.db"),
     lock: (job: string) => path.join(state, "locks", `${job}.db`),
+    /** What runs take their turn by; in a folder of its own, as a job may have any name. */
+    slots: path.join(state, "locks", "slots"),
   };
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import Handlebars from "handlebars";
 import { type JobFile, jobFile as jobFileSchema } from "../schema/job-file.ts";
 import type { vpsPaths } from "../schema/paths.ts";
-import { shellWord, systemdAssignment, systemdWord } from "./quote.ts";
+import { shellWord, systemdAssignment, systemdPath, systemdWord } from "./quote.ts";
 
 /** `mark` is `ownerMark(owner)`, in the header of each text. */
 export interface Marked {
@@ -28,6 +28,10 @@ export const borgctl = (data: ProgramData): string => render("borgctl", data);
 export const helper = (data: ProgramData): string => render("helper", data);
 /** What connects borg to the forwarded socket where no good nc is. */
 export const relay = (data: ProgramData): string => render("relay", data);
+/** What runs a job's dumps, and makes one ZIP file of them for borg to read. */
+export const dumps = (data: ProgramData): string => render("dumps", data);
+/** What tells home of files as they are now, so that it can compare what it has restored. */
+export const hash = (data: ProgramData): string => render("hash", data);
 /** tmpfiles.d(5): run folder and lock. */
 export const tmpfiles = (data: VpsData): string => render("tmpfiles", data);
 /** sudoers(5) with regular expressions for arguments, sudo 1.9.10 and newer. */
@@ -52,9 +56,12 @@ export const jobPatterns = (data: JobPatternsData): string =>
 /** In a pattern file the style would be sh:, with --exclude it is fm: (borg help patterns). */
 const styled = (pattern: string): string => (/^(fm|sh|re|pp|pf):/.test(pattern) ? pattern : `fm:${pattern}`);
 
-interface Hook {
+interface Dump {
   readonly user: string;
   readonly run: string;
+}
+interface Hook extends Dump {
+  readonly timeoutSeconds: number;
 }
 
 export interface JobConfData extends Marked {
@@ -66,46 +73,71 @@ export interface JobConfData extends Marked {
   readonly unencrypted?: boolean;
   readonly before?: Hook | undefined;
   readonly after?: Hook | undefined;
+  readonly onError?: Hook | undefined;
+  /** By name. */
+  readonly dumps?: Readonly<Record<string, Dump>> | undefined;
 }
 
 /** Shell assignments for the helper. */
-export const jobConf = ({ before, after, ...data }: JobConfData): string =>
+export const jobConf = ({ before, after, onError, dumps = {}, ...data }: JobConfData): string =>
   render("job-conf", {
     ...data,
     oneFileSystem: data.oneFileSystem ? "yes" : "",
     lockWaitSeconds: String(data.lockWaitSeconds),
     unencrypted: data.unencrypted ? "yes" : "",
-    before: before ?? { user: "", run: "" },
-    after: after ?? { user: "", run: "" },
+    hooks: Object.entries({ before, on_error: onError, after }).map(([name, hook]) => ({
+      name,
+      ...(hook ?? { user: "", run: "", timeoutSeconds: 3600 }),
+    })),
+    dumpUsers: [...new Set(Object.values(dumps).map(({ user }) => user))].join(" "),
+    dumps: dumpList(dumps),
   });
+
+/** JSON, one dump a line, so that a preview shows which of them differs; empty without any. */
+function dumpList(dumps: Readonly<Record<string, Dump>>): string {
+  const lines = Object.entries(dumps).map(([name, { user, run }]) => JSON.stringify({ name, user, run }));
+  return lines.length === 0 ? "" : `[\n${lines.join(",\n")}\n]`;
+}
 
 /** The job file at home, its keys in the order of the schema. Throws when the data are not those of a job file. */
 export const jobFile = (data: JobFile): string => `${JSON.stringify(jobFileSchema.parse(data), null, 2)}\n`;
 
 export interface ServiceData extends Marked {
-  readonly job: string;
+  /** What it does, in the imperative: "pull the backup of web1". */
+  readonly description: string;
   /** Argument list; the first is an absolute path. */
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  readonly timeoutSeconds: number;
+  /** Left out: none, which is systemd's default for such a service. */
+  readonly timeoutSeconds?: number;
   /** Hardening that only the system's manager can give. */
   readonly system: boolean;
+  /** No hardening at all where commands of a person's own are run: nobody knows what they need. */
+  readonly confined: boolean;
+  /** Files and folders that it may write, confined by the system's manager. */
+  readonly writable: readonly string[];
+  /** Its disk is mounted before. */
+  readonly repository?: string;
 }
 
-/** systemd.service(5) of one pull. */
-export const service = ({ command, environment, ...data }: ServiceData): string =>
+/** systemd.service(5) of what runs at home. */
+export const service = ({ command, environment, writable, repository, ...data }: ServiceData): string =>
   render("service", {
     ...data,
     command: command.map(systemdWord).join(" "),
     environment: Object.entries(environment).map(([name, value]) => systemdAssignment(name, value)),
+    writable: writable.map((path) => systemdPath(`-${path}`)).join(" "),
+    mounts: data.system && repository !== undefined ? systemdPath(repository) : "",
   });
 
 /** systemd.timer(5) for it. */
 export const timer = (
   data: Marked & {
-    readonly job: string;
+    readonly description: string;
     /** OnCalendar. */
     readonly schedule: string;
+    /** It waits up to so long, another time each time. */
+    readonly delaySeconds: number;
   },
 ): string => render("timer", { ...data, schedule: data.schedule.replaceAll("%", "%%") });
 

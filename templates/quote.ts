@@ -15,3 +15,9 @@ export function systemdAssignment(name: string, value: string): string {
   if (/[\0\r\n]/.test(value)) throw new TypeError("a value of a unit file cannot hold a line break");
   return `"${name}=${value.replace(/[\\"]/g, "\\$&").replaceAll("%", "%%")}"`;
 }
+
+/** One of a unit's list of paths (ReadWritePaths= and the like): as a word, but `$` means nothing there. */
+export function systemdPath(path: string): string {
+  if (/[\0\r\n]/.test(path)) throw new TypeError("a path in a unit file cannot hold a line break");
+  return `"${path.replace(/[\\"]/g, "\\$&").replaceAll("%", "%%")}"`;
+}

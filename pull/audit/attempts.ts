@@ -159,6 +159,11 @@ function commands({ job, run: name }: Audited): readonly Trial[] {
     // removes that run's socket again
     run("create without a passphrase", { command: `create ${name}` }, borgctl(203)),
     run("create without a socket", { command: `create ${name}`, env }, borgctl(202)),
+    // none of these lists names a file that could be read
+    run("hash without paths", { command: `hash ${name}` }, borgctl(219)),
+    run("hash of a path with ..", { command: `hash ${name}` }, borgctl(219), "/../borgpull-audit\0"),
+    run("hash of 100 kB of paths", { command: `hash ${name}` }, borgctl(219), `/${"a".repeat(100_000)}\0`),
+    run("hash without a run's name", { command: "hash" }, borgctl(201)),
     run("create without a run's name", { command: "create", env }, borgctl(201)),
     run("no verb", { command: "", env }, borgctl(200)),
     run("another verb", { command: `CREATE ${name}`, env }, borgctl(200)),

@@ -34,6 +34,8 @@ export async function furnish(host: Host, privilege: templates.ProgramData["priv
     { path: paths.borgctl, mode: "755", text: templates.borgctl(data) },
     { path: paths.helper, mode: "755", text: templates.helper(data) },
     { path: paths.relay, mode: "755", text: templates.relay(data) },
+    { path: paths.dumps, mode: "755", text: templates.dumps(data) },
+    { path: paths.hash, mode: "755", text: templates.hash(data) },
     ...(privilege === "user" ? [] : [{ path: paths.sudoers, mode: "440", text: templates.sudoers(data) }]),
     {
       path: paths.dropIn,
@@ -48,7 +50,7 @@ export async function furnish(host: Host, privilege: templates.ProgramData["priv
 /** A job's settings and its key line; the private key's path. Done again, the line is the one that `options` give. */
 export async function addJob(host: Host, job: string, folder: string, options: JobOptions): Promise<string> {
   const settings = jobSettings(options);
-  const { paths: roots, exclude, compression, oneFileSystem, limits, hooks } = settings;
+  const { paths: roots, exclude, compression, oneFileSystem, limits, hooks, dumps } = settings;
   await put(host, [
     {
       path: `${paths.jobs}/${job}.patterns`,
@@ -64,8 +66,8 @@ export async function addJob(host: Host, job: string, folder: string, options: J
         compression,
         oneFileSystem,
         lockWaitSeconds: limits.lockWaitSeconds,
-        before: hooks.before,
-        after: hooks.after,
+        ...hooks,
+        dumps,
       }),
     },
   ]);

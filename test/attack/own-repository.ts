@@ -18,8 +18,8 @@ export interface OwnRepository extends AsyncDisposable {
   readonly id: string;
   /** Logs in, forwards the socket and says `create RUN`; all that came of it, ssh's exit code included. */
   pull(client: Client, run: string): Promise<Outcome>;
-  /** Every file in its archives: absolute path -> content. */
-  files(): Promise<ReadonlyMap<string, string>>;
+  /** Every file in its archives: absolute path -> content. Without the canary of a run, unless it is asked for. */
+  files(options?: { readonly canary: boolean }): Promise<ReadonlyMap<string, string>>;
 }
 
 /** @param job the name in the URL that borg on the VPS asks for */
@@ -58,14 +58,15 @@ export async function ownRepository(
         BORG_PASSPHRASE: env.BORG_PASSPHRASE,
       }).ended;
     },
-    files: async () => {
+    files: async ({ canary } = { canary: false }) => {
       const names = (await borg(own, "list", "--short")).split("\n").filter(Boolean);
       const to = fs.mkdtempSync(path.join(own, "extracted-"));
       for (const name of names) await borg(to, "extract", `::${name}`);
       const found = fs
         .readdirSync(to, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
-        .map((entry) => path.join(entry.parentPath, entry.name));
+        .map((entry) => path.join(entry.parentPath, entry.name))
+        .filter((file) => canary || !file.startsWith(`${to}/var/cache/borgpull/canary/`));
       return new Map(found.map((file) => [file.slice(to.length), fs.readFileSync(file, "utf8")]));
     },
     [Symbol.asyncDispose]: async () => {

@@ -44,10 +44,10 @@ function auditOf(job: Job): Promise<readonly Attempt[]> {
 const failing = async (job: Job) =>
   (await auditOf(job)).filter(({ holds }) => !holds).map(({ tried }) => tried);
 
-/** Every socket on the host and everything of ours in the run folder. */
+/** Every socket on the host, but for those of root's last login, and everything of ours in the run folder. */
 const sockets = (host: Host) =>
   host.run(
-    `find / -xdev -type s; find /run /tmp /dev/shm -type s; ls -A ${paths.run}; ps -u borgpull -o args= | grep borgctl || true`,
+    `find / -xdev -type s; find /run /tmp /dev/shm -path /run/user/0 -prune -o -type s -print; ls -A ${paths.run}; ps -u borgpull -o args= | grep borgctl || true`,
   );
 
 /** What is changed by hand: settings of the drop-in, and what takes the place of a text of the key's line. */
@@ -95,6 +95,10 @@ const allOfBorgctl = [
   "scp from the VPS",
   "create without a passphrase",
   "create without a socket",
+  "hash without paths",
+  "hash of a path with ..",
+  "hash of 100 kB of paths",
+  "hash without a run's name",
   "create without a run's name",
   "no verb",
   "another verb",

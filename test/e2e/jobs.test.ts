@@ -75,7 +75,7 @@ const last = (job: string): string => archives(job).at(-1) ?? "";
 const contents = (job: string): readonly string[] =>
   borg(job, "list", "--short", `::${last(job)}`)
     .split("\n")
-    .filter(Boolean);
+    .filter((name) => name !== "" && !name.includes("/canary/"));
 const restored = (job: string, file: string): string =>
   borg(job, "extract", "--stdout", `::${last(job)}`, `pp:${file}`);
 /** Who ran borg on the VPS. */

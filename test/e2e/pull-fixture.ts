@@ -74,7 +74,7 @@ export async function furnishVps(
   const publicKey = fs.readFileSync(`${homePaths().pullKey(job)}.pub`, "utf8").trim();
   await put(host, paths.borgctl, "755", render("borgctl"));
   await put(host, paths.helper, "755", render("helper"));
-  await put(host, paths.relay, "644", render("relay"));
+  for (const name of ["relay", "dumps", "hash"] as const) await put(host, paths[name], "644", render(name));
   await put(
     host,
     paths.tmpfiles,

@@ -34,9 +34,10 @@ for (const base of ["debian12", "debian13"] as const)
         await asAccount(
           `sudo -n -- ${paths.helper} create web1 20300101-abcd`,
           `sudo -n -- ${paths.helper} check web1`,
+          `sudo -n -- ${paths.helper} hash web1 20300101-abcd`,
           `sudo -n -l ${paths.helper} >/dev/null && echo may`,
         ),
-        ["root 3 passphrase", "root 2 passphrase", "may"],
+        ["root 3 passphrase", "root 2 passphrase", "root 3 passphrase", "may"],
       );
     });
 
@@ -44,6 +45,8 @@ for (const base of ["debian12", "debian13"] as const)
       const lines = [
         `sudo -n -- ${paths.helper} create web1 run more`,
         `sudo -n -- ${paths.helper} create web1 ../x`,
+        `sudo -n -- ${paths.helper} hash web1 run /etc/shadow`,
+        `sudo -n -- ${paths.helper} createhash web1 run`,
         `sudo -n -- ${paths.helper} create web1 'x
 y'`,
         `sudo -n -- ${paths.helper} remove web1`,

@@ -25,11 +25,14 @@ const conf = {
 };
 const service = {
   mark,
-  job: "web1",
+  description: "pull the backup of web1",
   command: ["/bin/sh", "/a folder/main.ts", "run", "web1"],
   environment: { BORGPULL_CONFIG: "/a 50% folder/$x" },
   timeoutSeconds: 100,
   system: true,
+  confined: true,
+  writable: ["/var/lib/borgpull", "/srv/a 50% folder/$x"],
+  repository: "/srv/a 50% folder/$x",
 };
 const job = jobData({
   owner: "borgpull/test",
@@ -43,13 +46,20 @@ const texts: Readonly<Record<string, string>> = {
   borgctl: templates.borgctl(program),
   helper: templates.helper(program),
   relay: templates.relay(program),
+  dumps: templates.dumps(program),
+  hash: templates.hash(program),
   tmpfiles: templates.tmpfiles(program),
   sudoers: templates.sudoers(program),
   "sshd drop-in": templates.sshdDropIn({ mark, user: "office", settings: sshdSettings("office") }),
   patterns: templates.jobPatterns({ mark, job: "web1", paths: ["/etc"], exclude: [] }),
   conf: templates.jobConf(conf),
   service: templates.service(service),
-  timer: templates.timer({ mark, job: "web1", schedule: "daily" }),
+  timer: templates.timer({
+    mark,
+    description: "pull the backup of web1",
+    schedule: "daily",
+    delaySeconds: 300,
+  }),
   "job file": templates.jobFile(job),
 };
 
@@ -76,20 +86,51 @@ suite("every text", () => {
 });
 
 suite("the settings of a job", () => {
-  test("are read by /bin/sh as they were", () => {
+  test("are read by /bin/sh as they were, its dumps as JSON", () => {
     const text = fc
       .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
       .map((value) => value.replaceAll("\0", "").toWellFormed());
     fc.assert(
       fc.property(text, text, fc.boolean(), (run, user, oneFileSystem) => {
-        const file = write("conf", templates.jobConf({ ...conf, oneFileSystem, before: { user, run } }));
-        const script = `. ${file}; printf '%s\\0' "$compression" "$one_file_system" "$lock_wait" "$before_user" "$before_run" "$after_user" "$after_run"`;
+        const data = {
+          ...conf,
+          oneFileSystem,
+          before: { user, run, timeoutSeconds: 60 },
+          dumps: { "a.sql": { user: "app", run }, "b.sql": { user: "app", run: "b" } },
+        };
+        const file = write("conf", templates.jobConf(data));
+        const names = [
+          "compression",
+          "one_file_system",
+          "lock_wait",
+          "before_user",
+          "before_run",
+          "before_seconds",
+        ];
+        const more = ["after_user", "after_run", "on_error_seconds", "dump_users", "dumps"];
+        const values = [...names, ...more].map((name) => `"$${name}"`).join(" ");
+        const script = `. ${file}; printf '%s\\0' ${values}`;
         const read = execFileSync("/bin/sh", ["-euc", script], { encoding: "utf8" }).split("\0");
-        assert.deepEqual(read, ["zstd", oneFileSystem ? "yes" : "", "600", user, run, "", "", ""]);
+        assert.deepEqual(read.slice(0, -2), [
+          ...["zstd", oneFileSystem ? "yes" : "", "600", user, run, "60"],
+          ...["", "", "3600", "app"],
+        ]);
+        assert.deepEqual(JSON.parse(read.at(-2) ?? ""), [
+          { name: "a.sql", user: "app", run },
+          { name: "b.sql", user: "app", run: "b" },
+        ]);
       }),
       { numRuns: 60 },
     );
   });
+});
+
+suite("the scripts in Python", () => {
+  for (const name of ["relay", "dumps", "hash"] as const)
+    test(`${name} can be compiled`, () => {
+      const file = write(`${name}.py`, texts[name] ?? "");
+      execFileSync("python3", ["-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())", file]);
+    });
 });
 
 suite("the patterns of a job", () => {
