@@ -1,65 +1,94 @@
 import { Command } from "commander";
-import { bytes, count, describeProgress } from "../pull/progress.ts";
-import type { RunResult } from "../pull/result.ts";
-import { runJob } from "../pull/run.ts";
+import { backUp } from "../pull/attempts.ts";
+import { JobBusyError } from "../pull/lock.ts";
 import { describe, UserError } from "../schema/errors.ts";
 import { cancelling } from "./cancel.ts";
-import { exitCodeOf, exitCodes, worst } from "./exit-code.ts";
+import { exitCodes, worst } from "./exit-code.ts";
 import { jobFileOf } from "./job.ts";
-import { statusLine } from "./status-line.ts";
+import { codeOf, type End, type RunEvent, type View } from "./run/event.ts";
+import { selectJobs } from "./run/select.ts";
+import { type Shape, viewFor } from "./run/views.ts";
 
-/** `borgpull run JOB...`: back up now, one job after the other. */
+interface Options {
+  readonly all?: boolean;
+  readonly stale?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** `borgpull run JOB... | --all`: back up now. */
 export function runCommand(): Command {
   return new Command("run")
-    .description("back up now: one run of each job, one after the other")
-    .argument("<job...>", "names of jobs, as in the config")
-    .action(async (jobs: string[]) => {
-      const files = jobs.map(jobFileOf);
-      process.exitCode = await runAll(jobs, files);
+    .description("back up now: one run of each job, several at a time")
+    .argument("[job...]", "names of jobs, as in the config")
+    .option("--all", "every job of this machine; one that is being pulled already is left to that run")
+    .option("--stale", "only those whose last good backup is older than their staleAfter")
+    .option("--json", "one JSON object a line: start, progress, note, end")
+    .option("--quiet", "say nothing but what is not good")
+    .addHelpText("after", help)
+    .action(async (names: string[], { all = false, stale = false, ...shape }: Options, command: Command) => {
+      if (names.length > 0 && all) command.error("error: name jobs, or --all, not both");
+      if (names.length === 0 && !all && !stale) command.error("error: name a job, or --all");
+      const { json = false, quiet = false } = shape;
+      const jobs = selectJobs({ names, stale });
+      if (jobs.length === 0 && !json && !quiet) console.log("No backup is stale.");
+      process.exitCode = await runAll(jobs, { json, quiet, leaveBusy: names.length === 0 });
     });
 }
 
-async function runAll(jobs: readonly string[], files: readonly string[]): Promise<number> {
+const help = `
+No more jobs run at once than maxParallel says, timers and "pulumi up" included; the others wait for their turn.
+While a VPS cannot be reached its run is tried again, as often as limits.retries says.
+
+Exit code: 0 good, 1 with warnings, 2 failed, 3 tampering waits for your decision, 75 try later: the VPS cannot be reached, or
+the job is being pulled already. Of several jobs, the one that needs you most.
+
+Examples:
+  borgpull run web1
+  borgpull run --all --stale
+  borgpull run --all --json | jq -r 'select(.type == "end") | "\\(.job) \\(.outcome)"'`;
+
+interface Manner extends Shape {
+  /** A job that somebody else is pulling is no failure. */
+  readonly leaveBusy: boolean;
+}
+
+async function runAll(jobs: readonly string[], { leaveBusy, ...shape }: Manner): Promise<number> {
   using cancel = cancelling();
-  const codes: number[] = [];
-  for (const [index, file] of files.entries()) {
-    const job = jobs[index] as string;
-    if (cancel.signal.aborted) codes.push(exitCodes.failed);
-    else codes.push(await runOne(job, file, cancel.signal));
-  }
-  return worst(codes);
+  using view = await viewFor(shape);
+  const codes = jobs.map(async (job) => {
+    const end = await runOne(job, view, cancel.signal).catch((error) => refusal(error, leaveBusy));
+    view.show({ type: "end", job, end });
+    return codeOf(end);
+  });
+  return worst([exitCodes.good, ...(await Promise.all(codes))]);
 }
 
-async function runOne(job: string, file: string, signal: AbortSignal): Promise<number> {
-  const line = statusLine();
-  try {
-    const result = await runJob(file, {
-      signal,
-      onProgress: (progress) => line.show(`${job}: ${describeProgress(progress)}`),
-      onNote: (note) => line.say(`${job}: ${note}`),
-      onStep: (step) => line.show(`${job}: ${step}`),
-    });
-    line.clear();
-    report(job, result);
-    return exitCodeOf(result);
-  } catch (error) {
-    line.clear();
-    console.error(`${job}: ${describe(error)}`);
-    return error instanceof UserError ? exitCodes.failed : exitCodes.bug;
-  }
+async function runOne(job: string, { show }: View, signal: AbortSignal): Promise<End> {
+  // From Ctrl-C on it ends, whatever else it is at; what hooks at home have to say of that is told.
+  const unlessEnding = (event: RunEvent) => {
+    if (!signal.aborted) show(event);
+  };
+  const ending = () => show({ type: "step", job, text: "ending" });
+  const result = await backUp(jobFileOf(job), {
+    signal,
+    onBegin: () => {
+      show({ type: "start", job });
+      signal.addEventListener("abort", ending, { once: true });
+    },
+    onProgress: (progress) => unlessEnding({ type: "progress", job, progress }),
+    onStep: (text) => unlessEnding({ type: "step", job, text }),
+    onNote: (text) => show({ type: "note", job, text }),
+    onPause: (pause) => unlessEnding({ type: "pause", job, pause }),
+  }).finally(() => signal.removeEventListener("abort", ending));
+  return { kind: "ran", result };
 }
 
-function report(job: string, { outcome, archive, figures, failure, warnings, breach }: RunResult): void {
-  if (failure) console.error(`${job}: failed (${failure.kind}). ${failure.problem} ${failure.remedy}`);
-  if (breach && outcome !== "tampered") console.error(`${job}: ${breach}`);
-  if (!archive || !figures) return;
-  const parts = [
-    `${count(figures.files)} files`,
-    `${bytes(figures.originalBytes)} read`,
-    `${bytes(figures.newBytes)} new`,
-    `${figures.seconds.toFixed(1)} s`,
-    `archive ${archive.name}`,
-    ...(warnings.length > 0 ? [`${warnings.length} warning(s)`] : []),
-  ];
-  console.log(`${job}: ${outcome}, ${parts.join(", ")}`);
+function refusal(error: unknown, leaveBusy: boolean): End {
+  if (error instanceof JobBusyError) {
+    if (leaveBusy) return { kind: "skipped", reason: `left out. ${error.problem}` };
+    return { kind: "refused", code: exitCodes.unreachable, reason: error.message };
+  }
+  const code = error instanceof UserError ? exitCodes.failed : exitCodes.bug;
+  return { kind: "refused", code, reason: describe(error) };
 }

@@ -1,3 +1,5 @@
+import { fit } from "./fit.ts";
+
 /** One line of a terminal that is written over; elsewhere only what is said stays. */
 export function statusLine() {
   const terminal = process.stderr.isTTY;
@@ -7,7 +9,7 @@ export function statusLine() {
   return {
     clear,
     show: (text: string) => {
-      if (terminal) process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+      if (terminal) process.stderr.write(`\r\x1b[K${fit(text, (process.stderr.columns ?? 80) - 1)}`);
     },
     say: (text: string) => {
       clear();

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
+import { backUp, describePause } from "../../pull/attempts.ts";
 import { repositoryId } from "../../pull/borg.ts";
 import { due } from "../../pull/due.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { type Ledger, openLedger, type RunRecord } from "../../pull/ledger.ts";
 import { describeProgress } from "../../pull/progress.ts";
-import { runJob } from "../../pull/run.ts";
 import { breachRemedy, describeBreach, describeFindings } from "../../pull/trust/describe.ts";
 import { type PullInputs, pullInputs } from "../../schema/inputs.ts";
 import type { LastGood } from "../../schema/last-good.ts";
@@ -105,11 +105,12 @@ async function ensure(desired: PullInputs, context: Context): Promise<PullState>
   requireHome(desired.home);
   const before = look(desired);
   const result = before.pull.startsWith("due: ")
-    ? await runJob(desired.jobFile, {
+    ? await backUp(desired.jobFile, {
         signal: context.signal,
         onProgress: (progress) => context.status(describeProgress(progress)),
         onNote: context.status,
         onStep: context.status,
+        onPause: (pause) => context.status(describePause(pause)),
       })
     : undefined;
   const { lastGood, trust, breach } = recorded(desired);
