@@ -9,7 +9,16 @@ export function compactCommand(): Command {
   return new Command("compact")
     .description("free the room of what was pruned, unless the repository was tampered with")
     .argument("<job>", "name of a job, as in the config")
-    .addHelpText("after", "\nWhat is freed is gone for good: what was pruned before cannot be brought back.")
+    .addHelpText(
+      "after",
+      `
+What is freed is gone for good: what was pruned before cannot be brought back. So the newest good
+archive is looked at first, and nothing is freed while tampering waits for your decision, or after a
+check that has failed.
+
+Example:
+  borgpull compact web1`,
+    )
     .action(compactOne);
 }
 

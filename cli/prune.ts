@@ -17,7 +17,14 @@ export function pruneCommand(): Command {
     .option("--dry-run", "print what would stay and go, and remove nothing")
     .addHelpText(
       "after",
-      '\nIt frees no room: that is what "borgpull compact" does. A good run does both by itself, once a week.',
+      `
+It frees no room: that is what "borgpull compact" does. Good runs do both by themselves, as often
+as the job's care says. Nothing is removed while tampering waits for your decision, or after a
+check that has failed.
+
+Examples:
+  borgpull prune web1 --dry-run
+  borgpull prune web1`,
     )
     .action(async (job: string, { dryRun = false }: { readonly dryRun?: boolean }) => {
       await pruneOne(job, dryRun);

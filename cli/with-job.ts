@@ -8,7 +8,7 @@ import { homePaths } from "../schema/paths.ts";
 import { cancelling } from "./cancel.ts";
 import { jobFileOf } from "./job.ts";
 
-interface Open {
+export interface Open {
   readonly job: JobFile;
   readonly ledger: Ledger;
   readonly signal: AbortSignal;

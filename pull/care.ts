@@ -1,40 +1,46 @@
 /** What home does to a repository after a good pull, by itself. */
 import { UserError } from "../schema/errors.ts";
+import { type CareKind, careRecords, dueCare } from "./care/due.ts";
+import { checkRemedy, describeFailed, failedChecks } from "./care/sound.ts";
+import { check, checkSteps } from "./check.ts";
 import { compact } from "./compact.ts";
 import { percent } from "./progress.ts";
 import { type CareOptions, prune } from "./prune.ts";
 import { removesAny } from "./retention.ts";
+import { readConfig } from "./trust/config-file.ts";
 import { TamperedError } from "./trust/gate.ts";
 
-/**
- * A prune at home changes the list of archives, so the VPS's cache must be read anew over the link in the next pull. Once a week
- * keeps that rare, and at most a week's archives more than `keep` says.
- */
-const pruneEveryMilliseconds = 7 * 24 * 3600 * 1000;
+export interface CareSteps extends CareOptions {
+  /** Told how far it is, such as "removing archives 40%". */
+  readonly onStep?: (text: string) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: number;
+  /** Proves that files come back, and records it itself; without it there is no proof. */
+  readonly proof?: (
+    options: CareOptions & { readonly onStep?: (text: string) => void },
+  ) => Promise<{ readonly outcome: "good" | "failed" | "ended" }>;
+}
 
 /**
- * Prunes when it is time to, and compacts what was pruned. The backup is made, and stays so whatever comes of this.
- * @param options.onStep told how far it is, such as "removing archives 40%"
- * @param options.now milliseconds since 1970
- * @returns warnings: what was not done, and why
+ * Prunes, checks, proves and compacts what is due by the job's `care`. The backup is made, and stays so whatever comes of this.
+ * @returns warnings: what was not done, and why; each failed check, until one of its kind is good
  */
-export async function care(
-  options: CareOptions & { readonly onStep?: (text: string) => void; readonly now?: number },
-): Promise<readonly string[]> {
-  const { job, ledger, onStep = () => {}, now = Date.now() } = options;
-  if (!removesAny(job.keep)) return [];
+export async function care(options: CareSteps): Promise<readonly string[]> {
+  const { job, ledger, signal, now = Date.now() } = options;
   try {
     if (ledger.openBreaches(job.job).length > 0) return [];
-    if (pruneIsDue(ledger.lastDone(job.job, "prune"), now)) {
-      await prune({ ...options, onProgress: ({ doing, share }) => onStep(`${doing} ${percent(share)}`) });
+    let good = true;
+    for (const kind of dueCare(job.care ?? {}, recordsOf(options), now)) {
+      // The one step that nothing takes back: all that is due must have been looked at, and found whole.
+      if (kind === "compact" && !good) continue;
+      good = (await perform(kind, options)) && good;
     }
-    if (compactIsDue(ledger.lastDone(job.job, "prune"), ledger.lastDone(job.job, "compact"))) {
-      await compact({ ...options, onProgress: (share) => onStep(`compacting ${percent(share)}`) });
-    }
-    return [];
+    return failedChecks(job.job, ledger).map(
+      (failed) => `${describeFailed(failed)} ${checkRemedy(job.job, failed.kind)}`,
+    );
   } catch (error) {
     if (error instanceof TamperedError) return []; // it is on record, and told with the run
-    const warning = `The backup is made; pruning and compacting it did not end: ${reason(error, options.signal)}`;
+    const warning = `The backup is made; what home does with it after that did not end: ${reason(error, signal)}`;
     try {
       ledger.note(job.job, "note", warning);
     } catch {
@@ -44,13 +50,32 @@ export async function care(
   }
 }
 
-/** @param last when it was last done, by a clock that may have been set back since */
-export const pruneIsDue = (last: number | undefined, now: number): boolean =>
-  last === undefined || last > now || now - last >= pruneEveryMilliseconds;
+const recordsOf = ({ job, ledger }: CareOptions) =>
+  careRecords(job.job, readConfig(job.repository).id, ledger);
 
-/** Only what was pruned leaves anything to free. */
-export const compactIsDue = (pruned: number | undefined, compacted: number | undefined): boolean =>
-  pruned !== undefined && (compacted === undefined || compacted < pruned);
+/** @returns whether nothing was found amiss */
+async function perform(kind: CareKind, options: CareSteps): Promise<boolean> {
+  const { job, ledger, proof, onStep = () => {} } = options;
+  const sound = failedChecks(job.job, ledger).length === 0;
+  switch (kind) {
+    case "prune":
+      if (sound && removesAny(job.keep)) {
+        await prune({ ...options, onProgress: ({ doing, share }) => onStep(`${doing} ${percent(share)}`) });
+      }
+      return true;
+    case "compact":
+      if (sound && recordsOf(options).removed) {
+        await compact({ ...options, onProgress: (share) => onStep(`compacting ${percent(share)}`) });
+      }
+      return true;
+    case "proof":
+      return proof === undefined || (await proof(options)).outcome === "good";
+    default: {
+      const onProgress = (share: number) => onStep(`${checkSteps[kind]} ${percent(share)}`);
+      return (await check({ ...options, kind, onProgress })).outcome === "good";
+    }
+  }
+}
 
 function reason(error: unknown, signal: AbortSignal | undefined): string {
   if (signal?.aborted) return "it was cancelled. The next run goes on with it.";

@@ -1,8 +1,9 @@
 import { UserError } from "../schema/errors.ts";
 import { checkArchive, compactRepository } from "./borg.ts";
+import { requireSound } from "./care/sound.ts";
 import { bytes } from "./progress.ts";
 import type { CareOptions } from "./prune.ts";
-import { segmentFilesOf } from "./segments/files.ts";
+import { dataBytes } from "./segments/files.ts";
 import { lastCommitted } from "./segments.ts";
 import { readConfig } from "./trust/config-file.ts";
 import { requireTrusted } from "./trust/gate.ts";
@@ -10,7 +11,8 @@ import { requireTrusted } from "./trust/gate.ts";
 /**
  * Frees the room of what was removed. It is the one step that no rollback takes back, so the newest good archive is looked at first.
  * @returns how much less the repository's data is on disk
- * @throws TamperedError while a breach is open; UserError when that archive is not whole, or borg refuses
+ * @throws TamperedError while a breach is open; UnsoundError while a failed check is outstanding; UserError when that archive is not
+ * whole, or borg refuses
  */
 export async function compact(
   options: CareOptions & { readonly onProgress?: (share: number) => void },
@@ -20,6 +22,7 @@ export async function compact(
   const { lockWaitSeconds } = job.limits;
   const ended = signal ? { signal } : {};
   await requireTrusted({ job, ledger, ...ended });
+  requireSound({ job, ledger });
   // A config that changes from here on is not ours to vouch for: the next gate is to see it.
   const { id, digest } = readConfig(repository);
   const newest = ledger.lastGood(job.job, id)?.archive;
@@ -44,7 +47,3 @@ export async function compact(
   });
   return { freedBytes };
 }
-
-/** What the segments of a repository take, by their length. */
-const dataBytes = (repository: string): number =>
-  segmentFilesOf(repository).reduce((sum, { bytes }) => sum + bytes, 0);

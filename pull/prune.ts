@@ -1,6 +1,7 @@
 import { UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { type DeleteProgress, deleteArchives } from "./borg.ts";
+import { requireSound } from "./care/sound.ts";
 import type { ArchiveRecord, Ledger } from "./ledger.ts";
 import { type Decision, removesAny, retention } from "./retention.ts";
 import { readConfig } from "./trust/config-file.ts";
@@ -18,7 +19,8 @@ export type Planned = Decision<ArchiveRecord & { readonly started?: number | und
 
 /**
  * What a prune would do with each archive, the newest first.
- * @throws TamperedError while a breach is open; UserError when the job has no `keep`, or the repository cannot be looked at
+ * @throws TamperedError while a breach is open; UnsoundError while a failed check is outstanding; UserError when the job has no `keep`,
+ * or the repository cannot be looked at
  */
 export async function planPrune({ job, ledger, signal }: CareOptions): Promise<readonly Planned[]> {
   if (!removesAny(job.keep)) {
@@ -28,6 +30,7 @@ export async function planPrune({ job, ledger, signal }: CareOptions): Promise<r
     );
   }
   await requireTrusted({ job, ledger, ...(signal ? { signal } : {}) });
+  requireSound({ job, ledger });
   const there = ledger.archives(readConfig(job.repository).id).filter(({ gone }) => !gone);
   const dated = there.map((archive) => ({
     ...archive,

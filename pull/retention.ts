@@ -62,6 +62,7 @@ export const removesAny = (keep: Keep | undefined): boolean => rules.some((rule)
 const untouched = {
   unconfirmed: "unconfirmed",
   "before-us": "from before borgpull",
+  attended: "made by hand",
   foreign: "no run of ours made it",
 } as const;
 

@@ -1,7 +1,9 @@
+import * as os from "node:os";
 import { clean } from "../lines.ts";
-import { parseMessage } from "../messages.ts";
 import { readPassphrase } from "../passphrase.ts";
+import { complaintReader, type Findings } from "./check-log.ts";
 import { BeyondLimitsError, borg, ownTrouble, type RepositoryAccess, refused } from "./command.ts";
+import { percentReader } from "./percent.ts";
 
 interface CheckOptions extends RepositoryAccess {
   readonly lockWaitSeconds?: number;
@@ -25,7 +27,7 @@ export async function checkArchive(
 ): Promise<string | undefined> {
   try {
     const args = ["--archives-only", `${options.repository}::${options.archive}`];
-    return await check(options, args, longestOfArchive);
+    return first(await check(options, args, longestOfArchive));
   } catch (error) {
     if (error instanceof BeyondLimitsError) return error.problem;
     throw error;
@@ -38,59 +40,71 @@ export async function checkArchive(
  * @throws UserError when borg cannot tell
  */
 export async function checkRepository(options: CheckOptions): Promise<string | undefined> {
-  return check(options, [options.repository], longest);
+  return first(await check(options, [options.repository], longest));
 }
+
+/**
+ * What a check looks at (borg 1.2's and 1.4's `borg check`). repository: each segment is read from the disk, its checksums fit, and the
+ * index says what the log does; no key is needed. archives: each archive's list of files can be decrypted, and every chunk that it names
+ * is in the index; no chunk is read. data: that, and before it each object is read, decrypted and compared with its id.
+ * Never with --repair, and not with --max-duration: a repository that is looked at in parts is not compared with its index.
+ */
+export type BorgCheck = "repository" | "archives" | "data";
+
+const argsOf: Readonly<Record<BorgCheck, readonly string[]>> = {
+  repository: ["--repository-only"],
+  archives: ["--archives-only"],
+  data: ["--archives-only", "--verify-data"],
+};
+
+/**
+ * borg's check of one kind.
+ * @throws UserError when borg cannot tell
+ */
+export async function checkAs(kind: BorgCheck, options: CheckOptions): Promise<Findings> {
+  return check(options, [...argsOf[kind], options.repository], longest);
+}
+
+const first = ({ problem, archives: [archive] }: Findings): string | undefined => problem ?? archive?.problem;
 
 async function check(
   options: CheckOptions,
   args: readonly string[],
   timeoutSeconds: number,
-): Promise<string | undefined> {
+): Promise<Findings> {
   const passphrase = readPassphrase(options.passphraseFile);
   const wait = options.lockWaitSeconds ?? 60;
-  const complaints: string[] = [];
-  let unused = false;
-  const result = await borg(["--log-json", "--lock-wait", String(wait), "check", "--progress", ...args], {
-    passphrase,
-    timeoutSeconds,
-    ...(options.signal ? { signal: options.signal } : {}),
-    onLine: (line) => {
-      report(line, options.onProgress);
-      const message = parseMessage(line);
-      if (message?.type !== "log" || (message.level !== "error" && message.level !== "warning")) return;
-      if (orphans.test(message.message)) unused = true;
-      else if (complaints.length === 0 && !saysNothing.test(message.message))
-        complaints.push(message.message);
+  const complaints = complaintReader();
+  const onPercent = percentReader(({ share }) => options.onProgress?.(share ?? 1));
+  const result = await borg(
+    ["--info", "--log-json", "--lock-wait", String(wait), "check", "--progress", ...args],
+    {
+      passphrase,
+      timeoutSeconds,
+      memoryBytes: mostMemory(),
+      writes: true, // an index that is missing, and a note in the config
+      ...(options.signal ? { signal: options.signal } : {}),
+      onLine: (line) => {
+        complaints.read(line);
+        onPercent(line);
+      },
     },
-  });
-  if (result.code === 0) return undefined;
+  );
+  const findings = complaints.findings();
+  if (result.code === 0)
+    return complaints.indexDiffers ? findings : { archives: [], looked: findings.looked };
+  if (result.code === 1 && complaints.any) return findings;
   // 1: it ended, and found something.
-  if (result.code === 1) {
-    const [complaint] = complaints;
-    return complaint === undefined && unused ? undefined : clean(complaint ?? "it does not say what");
-  }
+  if (result.code === 1) return { ...findings, problem: "it does not say what" };
   const error = refused("check", options.repository, result);
   // A VPS can make an archive that borg's check stumbles over, or that is larger than this machine's memory when it is unpacked.
-  if (result.code === null) throw new BeyondLimitsError(error.problem, error.remedy);
-  if (ownTrouble(result.stderr)) throw error;
-  return error.problem;
-}
-
-/**
- * Objects that no archive uses: borg 1.2 and 1.4 take them for an error (archive.py, orphan_chunks_check), and they are no harm. A run
- * that was cut off leaves them, and a hostile VPS can, so they must not keep a rollback from its end.
- */
-const orphans = /^\d+ orphaned objects found!$/;
-/** The end of a check that has found something, and what borg does not take for an error. */
-const saysNothing =
-  /^Finished \w+ repository check, errors found\.$|^Archive consistency check complete, problems found\.$|size inconsistency detected: size \d+, chunks size \d+$/;
-
-function report(line: string, onProgress: CheckOptions["onProgress"]): void {
-  if (!onProgress || !line.includes('"progress_percent"')) return;
-  try {
-    const { current, total } = JSON.parse(line) as { current?: number; total?: number };
-    if (current !== undefined && total) onProgress(current / total);
-  } catch {
-    // cut off
+  if (result.code === null || /MemoryError/.test(result.stderr)) {
+    throw new BeyondLimitsError(error.problem, error.remedy);
   }
+  if (ownTrouble(result.stderr)) throw error;
+  const during = complaints.current === undefined ? "" : ` (at archive ${clean(complaints.current, 100)})`;
+  return { ...findings, problem: `${error.problem}${during}` };
 }
+
+/** What a VPS made can grow without end when it is unpacked: not so far that other programs of this machine die of it. */
+const mostMemory = (): number => Math.max(Math.floor(os.totalmem() * 0.8), 2 * 2 ** 30);

@@ -16,14 +16,22 @@ import { homePaths } from "../../schema/paths.ts";
 import { jobData } from "../job-file.ts";
 import { owner, passphrase } from "./pull-fixture.ts";
 
+/** Once a week, as the config has it unless it says otherwise. */
+export const weekly = { prune: 7 * 24 * 3600, compact: 7 * 24 * 3600 };
+
 /** Makes a job's repository and job file in the home that the environment points at. */
-export async function makeLocalJob(home: string, name: string, keep: Keep): Promise<JobFile> {
+export async function makeLocalJob(
+  home: string,
+  name: string,
+  keep: Keep,
+  care: JobFile["care"] = weekly,
+): Promise<JobFile> {
   const paths = homePaths();
   const repository = path.join(home, "repositories", name);
   const passphraseFile = paths.passphrase(name);
   fs.writeFileSync(passphraseFile, `${passphrase}\n`, { mode: 0o600 });
   await initRepository({ repository, encryption: "repokey-blake2", passphraseFile });
-  const parts = { owner, job: name, repository, passphraseFile, keep };
+  const parts = { owner, job: name, repository, passphraseFile, keep, care };
   const job = jobData(parts, { key: paths.pullKey(name) });
   fs.writeFileSync(paths.jobFile(name), JSON.stringify(job), { mode: 0o600 });
   return readJobFile(paths.jobFile(name));
@@ -72,11 +80,13 @@ export async function backUp(
   return name;
 }
 
+export type CareVerb = "prune" | "compact" | "check";
+
 /** What a home does in the middle of its work: see care-job.ts. */
 export type Middle = "go on" | "stop" | "die" | "kill borg";
 
 /** A home to be killed, as a process of its own. */
-export const careJob = (verb: "prune" | "compact", job: string, middle: Middle): ChildProcess =>
+export const careJob = (verb: CareVerb, job: string, middle: Middle): ChildProcess =>
   spawn(
     process.execPath,
     [fileURLToPath(new URL("care-job.ts", import.meta.url)), verb, homePaths().jobFile(job), middle],

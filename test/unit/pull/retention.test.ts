@@ -6,7 +6,6 @@ import * as path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { compactIsDue, pruneIsDue } from "../../../pull/care.ts";
 import { type Candidate, type Keep, retention } from "../../../pull/retention.ts";
 
 const hour = 3600 * 1000;
@@ -85,17 +84,6 @@ test("at most as many good archives stay as the rules count together", () => {
 test("without a rule all stay", () => {
   const list: Candidate[] = [1, 2, 3].map((n) => ({ id: `${n}`, name: `${n}`, trust: "good", started: n }));
   assert.deepEqual(stayingIds(list, {}), ["3", "2", "1"]);
-});
-
-test("a prune is due once a week, a compaction once after each prune; a clock that was set back holds neither up", () => {
-  assert.equal(pruneIsDue(undefined, 0), true);
-  assert.equal(pruneIsDue(day, 7 * day), false);
-  assert.equal(pruneIsDue(day, 8 * day), true);
-  assert.equal(pruneIsDue(9 * day, 8 * day), true);
-  assert.equal(compactIsDue(undefined, undefined), false);
-  assert.equal(compactIsDue(2, undefined), true);
-  assert.equal(compactIsDue(2, 1), true);
-  assert.equal(compactIsDue(2, 3), false);
 });
 
 describe("as borg prune itself decides, over archives of these times", () => {
