@@ -7,6 +7,7 @@ import { borgEnvironment } from "./borg.ts";
 import { lineReader } from "./lines.ts";
 import { type Refusal, requestFilter, type Stop } from "./rpc/filter.ts";
 import { type Guard, openGuard } from "./rpc/guard.ts";
+import type { Purpose } from "./rpc/policy.ts";
 import type { Full } from "./rpc/room.ts";
 import { widen } from "./window.ts";
 
@@ -53,6 +54,8 @@ export interface ServeOptions {
   readonly quotaBytes?: number | undefined;
   /** Bytes that must stay free on the repository's file system. @default 1 GiB or 2 % of it, whichever is less */
   readonly reserveBytes?: number | undefined;
+  /** What the client may ask. @default "backup" */
+  readonly purpose?: Purpose;
 }
 
 const graceMilliseconds = 20_000;
@@ -92,6 +95,8 @@ export async function serve(
 }
 
 export interface ChannelServer {
+  /** Resolves when `borg serve` has ended, by itself too. */
+  readonly ended: Promise<void>;
   /** As `Server.end`. */
   end(): Promise<ServedChannel>;
 }
@@ -120,6 +125,7 @@ export function serveChannel(channel: Duplex, guard: Guard, options: ServeOption
   const finished = Promise.withResolvers<void>();
   const filter = requestFilter({
     ...guard,
+    purpose: options.purpose,
     onStop: (stop) => {
       stopped = stop;
       channel.destroy();
@@ -172,6 +178,7 @@ export function serveChannel(channel: Duplex, guard: Guard, options: ServeOption
   });
 
   return {
+    ended: finished.promise,
     end: async () => {
       end();
       await finished.promise;

@@ -23,12 +23,16 @@ export interface BorgResult {
 
 export interface BorgOptions {
   readonly passphrase?: string;
+  /** For a change of it. borg takes it from its environment alone, which this user and root can read while it runs. */
+  readonly newPassphrase?: string;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
   /** @default 600 */
   readonly timeoutSeconds?: number;
   /** Each line of standard error, as it comes. */
   readonly onLine?: (line: string) => void;
+  /** Each line of standard output, as it comes; none of it is kept then. */
+  readonly onOutput?: (line: string) => void;
   /** Memory that it may take, in bytes: what a VPS made can grow without end when it is unpacked. */
   readonly memoryBytes?: number;
   /** It changes the repository: the kernel kills it when this process dies, so that nothing happens behind the next gate's back. */
@@ -75,8 +79,8 @@ export function hostId(): string {
   return `borgpull-${crypto.createHash("sha256").update(machine).digest("hex").slice(0, 16)}`;
 }
 
-/** Killed with its parent, which may be dead before it could ask for that: `$PPID` tells. No text of anybody's is in the script. */
-const endingWithUs = [
+/** Before borg's own words: it is killed with its parent, which may be dead before it could ask for that: `$PPID` tells. No text of anybody's is in the script. */
+export const endingWithUs = [
   ...["setpriv", "--pdeathsig", "KILL"],
   ...["sh", "-c", '[ "$PPID" = "$0" ] && exec borg "$@"', String(process.pid)],
 ] as const;
@@ -92,14 +96,13 @@ export async function borg(args: readonly string[], options: BorgOptions = {}): 
   const timeout = AbortSignal.timeout(seconds * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   const limited = options.memoryBytes === undefined ? [] : ["prlimit", `--as=${options.memoryBytes}`];
-  const [program = "borg", ...words] = options.writes
-    ? [...endingWithUs, ...args]
-    : [...limited, "borg", ...args];
+  const [program = "borg", ...words] = [...limited, ...(options.writes ? endingWithUs : ["borg"]), ...args];
   const child = spawn(program, words, {
     cwd: options.cwd,
     env: {
       ...borgEnvironment(state),
       ...(options.passphrase === undefined ? {} : { BORG_PASSPHRASE_FD: "3" }),
+      ...(options.newPassphrase === undefined ? {} : { BORG_NEW_PASSPHRASE: options.newPassphrase }),
     },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     signal, // SIGTERM: borg releases its locks
@@ -110,11 +113,12 @@ export async function borg(args: readonly string[], options: BorgOptions = {}): 
   const stdout: Buffer[] = [];
   let size = 0;
   let stderr = "";
-  child.stdout?.on("data", (data: Buffer) => {
+  const keep = (data: Buffer) => {
     size += data.length;
     if (size <= outputLimit) stdout.push(data);
     else child.kill();
-  });
+  };
+  child.stdout?.on("data", options.onOutput ? lineReader(options.onOutput) : keep);
   child.stderr?.on("data", (data: Buffer) => {
     stderr = (stderr + data.toString("utf8")).slice(-64_000);
   });

@@ -1,7 +1,7 @@
 import { Transform } from "node:stream";
 import type { Existing } from "./existing.ts";
 import { type Message, messageSplitter } from "./messages.ts";
-import { type Before, decide, firstStage, objectOf, type Stage } from "./policy.ts";
+import { type Before, decide, firstStage, objectOf, type Purpose, type Stage } from "./policy.ts";
 import { harmlessRequest, requestLimits, requestOf } from "./request.ts";
 import type { Full, Room } from "./room.ts";
 import { Violation } from "./values.ts";
@@ -21,6 +21,8 @@ export interface FilterOptions {
   readonly before: Before;
   readonly existing: Pick<Existing, "has">;
   readonly room: Room;
+  /** @default "backup" */
+  readonly purpose?: Purpose | undefined;
   /** Called once at most. */
   readonly onStop: (stop: Stop) => void;
   /** An object that existed was put again: not passed on. */
@@ -68,7 +70,7 @@ async function judge(message: Message, stage: Stage, options: FilterOptions): Pr
   const request = requestOf(message);
   const object = objectOf(request);
   const existed = object !== undefined && (await options.existing.has(object));
-  const decision = decide(request, stage, options.before, existed);
+  const decision = decide(request, stage, options.before, existed, options.purpose);
   switch (decision.kind) {
     case "refuse":
       return { stop: { refusal: { method: request.method, reason: decision.reason } } };

@@ -25,6 +25,14 @@ export async function openGuard(options: RoomOptions & { readonly job: string })
   return { before, existing, room, [Symbol.asyncDispose]: () => existing[Symbol.asyncDispose]() };
 }
 
+/** For a session that only reads: nothing has to be known of the repository, which may be one that borg is yet to put in order. */
+export const guardOfReading = (job: string): Guard => ({
+  before: { job, nonce: undefined },
+  existing: { has: async () => false, [Symbol.asyncDispose]: async () => {} },
+  room: async () => undefined,
+  [Symbol.asyncDispose]: async () => {},
+});
+
 /** Repository.get_free_nonce; a key without encryption needs none. */
 async function nonceOf(repository: string): Promise<bigint | undefined> {
   try {

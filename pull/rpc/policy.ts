@@ -25,15 +25,28 @@ export type Decision =
   | { readonly kind: "refuse"; readonly reason: string };
 
 /**
- * Whether `borg create` of 1.2 or 1.4 sends this request (archive.py, cache.py, nonces.py, remote.py), and whether it harms what was
- * there before. Whatever is not known to be needed is refused.
+ * What a session is for: a restore changes nothing, and shares the repository's lock. A person's own session, "reading" or "writing", may
+ * look at everything.
+ */
+export type Purpose = "backup" | "restore" | "reading" | "writing";
+
+/**
+ * Whether `borg create` of 1.2 or 1.4 (for a restore: `borg extract`) sends this request (archive.py, cache.py, nonces.py, remote.py), and
+ * whether it harms what was there before. Whatever is not known to be needed is refused.
  * @param existed the object that the request names was there before the session; see `objectOf`
  */
-export function decide(request: Request, stage: Stage, before: Before, existed: boolean): Decision {
-  const rule = rules.get(request.method);
-  if (!rule) return refuse("no backup asks for it");
-  if (stage.phase !== (rule.phase ?? "open")) return refuse("no backup asks for it at this point");
-  const problem = wrongArgument(request, rule.args);
+export function decide(
+  request: Request,
+  stage: Stage,
+  before: Before,
+  existed: boolean,
+  purpose: Purpose = "backup",
+): Decision {
+  const rule = rulesOf[purpose].get(request.method);
+  if (!rule) return refuse(`no ${nameOf[purpose]} asks for it`);
+  if (stage.phase !== (rule.phase ?? "open"))
+    return refuse(`no ${nameOf[purpose]} asks for it at this point`);
+  const problem = wrongArgument(request, rule.args, purpose);
   if (problem) return refuse(problem);
   return rule.decide?.(request, { stage, before, existed }) ?? allow(stage);
 }
@@ -160,11 +173,60 @@ const rules: ReadonlyMap<string, Rule> = new Map(
   }),
 );
 
-function wrongArgument({ args }: Request, allowed: Rule["args"]): string | undefined {
+/** borg asks for a rollback when it ends in an error; there is nothing to take back. */
+const restoreRules: ReadonlyMap<string, Rule> = new Map(
+  ["negotiate", "open", "load_key", "get", "list", "__len__", "rollback"].map((method) => {
+    const rule = rules.get(method) as Rule;
+    return [method, method === "open" ? { ...rule, args: { ...rule.args, exclusive: is(false) } } : rule];
+  }),
+);
+
+/** A person's commands take the lock for themselves alone or not. */
+const openToPeople: readonly [string, Rule] = [
+  "open",
+  { ...(rules.get("open") as Rule), args: { ...rules.get("open")?.args, exclusive: isBoolean } },
+];
+const changing: readonly string[] = ["put", "delete", "commit_nonce_reservation", "commit"];
+const readingRules: ReadonlyMap<string, Rule> = new Map(
+  [...rules, openToPeople].map(([method, rule]) => [
+    method,
+    changing.includes(method) ? { ...rule, decide: () => refuse("this session only reads") } : rule,
+  ]),
+);
+/**
+ * What was there may be deleted too, and is in the log until home compacts. It is not replaced, and a put of it is not passed over either: it may
+ * have been deleted a moment ago.
+ */
+const decideWriting: Rule["decide"] = (request, facts) => {
+  if (request.method === "put" && facts.existed) return refuse("it was there before this session");
+  return rules.get(request.method)?.decide?.(request, { ...facts, existed: false }) ?? allow(facts.stage);
+};
+const writingRules: ReadonlyMap<string, Rule> = new Map(
+  [...rules, openToPeople].map(([method, rule]) => [
+    method,
+    method === "put" || method === "delete" ? { ...rule, decide: decideWriting } : rule,
+  ]),
+);
+
+const nameOf: Readonly<Record<Purpose, string>> = {
+  backup: "backup",
+  restore: "restore",
+  reading: "attended session",
+  writing: "attended session",
+};
+
+const rulesOf: Readonly<Record<Purpose, ReadonlyMap<string, Rule>>> = {
+  backup: rules,
+  restore: restoreRules,
+  reading: readingRules,
+  writing: writingRules,
+};
+
+function wrongArgument({ args }: Request, allowed: Rule["args"], purpose: Purpose): string | undefined {
   if ([...args.keys()].some((name) => !Object.hasOwn(allowed, name)))
-    return "it has an argument that no backup gives";
+    return `it has an argument that no ${nameOf[purpose]} gives`;
   for (const [name, check] of Object.entries(allowed)) {
-    if (!check(args.get(name))) return `no backup gives such a value for ${name}`;
+    if (!check(args.get(name))) return `no ${nameOf[purpose]} gives such a value for ${name}`;
   }
   return undefined;
 }

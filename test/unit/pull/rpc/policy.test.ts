@@ -204,3 +204,42 @@ test("the harmless request is one that is allowed, under the same message id", (
   );
   assert.deepEqual(requestFrom(encode({ i: 9, m: "__len__", a: {} })), requestFrom(harmlessRequest(9)));
 });
+
+const askReading = (method: string, args: Data = {}, stage: Stage = opened): Decision =>
+  decide(requestFrom(call(1, method, args)), stage, before, false, "restore");
+
+test("what a restore asks for, in its order, is allowed", () => {
+  const steps: readonly (readonly [string, Data])[] = [
+    ["negotiate", { client_data: { client_version: [1, 2, 4] } }],
+    ["open", { ...openArgs, exclusive: false }],
+    ["get", { id: manifest }],
+    ["load_key", {}],
+    ["get", { id }],
+    ["list", { limit: 100_000, marker: null }],
+    ["__len__", {}],
+    ["rollback", {}],
+  ];
+  let stage: Stage = { phase: "new", changed: false };
+  for (const [method, args] of steps) {
+    const decision = askReading(method, args, stage);
+    assert.ok(decision.kind === "allow" && decision.written === 0, `${method}: ${JSON.stringify(decision)}`);
+    stage = decision.stage;
+  }
+});
+
+test("a restore may change nothing, reserve nothing, and keep nobody else from reading", () => {
+  const changes: readonly (readonly [string, Data])[] = [
+    ["put", { id, data: "x", wait: true }],
+    ["delete", { id, wait: true }],
+    ["commit", { save_space: false, compact: false, threshold: 0.1, cleanup_commits: false }],
+    ["get_free_nonce", {}],
+    ["commit_nonce_reservation", { next_unreserved: (1 << 30) + 2 ** 28, start_nonce: 1 << 30 }],
+    ...["destroy", "break_lock", "save_key", "check", "scan"].map((method) => [method, {}] as const),
+  ];
+  for (const [method, args] of changes) assert.equal(askReading(method, args).kind, "refuse", method);
+  const negotiated: Stage = { phase: "negotiated", changed: false };
+  for (const change of [{ exclusive: true }, { lock: false }, { create: true }, { path: "/./web2" }]) {
+    const args = { ...openArgs, exclusive: false, ...change };
+    assert.equal(askReading("open", args, negotiated).kind, "refuse", JSON.stringify(change));
+  }
+});
