@@ -4,6 +4,7 @@ import { declareHome } from "./components/home.ts";
 import { forPeople, tellFailuresInASentence } from "./components/people.ts";
 import { PullJob } from "./components/pull-job.ts";
 import { Vps } from "./components/vps.ts";
+import { declareWatch } from "./components/watch.ts";
 import { readStackConfig } from "./config/stack.ts";
 import { parseConfig } from "./config.ts";
 
@@ -14,6 +15,10 @@ const { hosts, warnings } = forPeople(() =>
 for (const warning of warnings) void pulumi.log.warn(warning);
 
 const home = declareHome();
+const all = hosts.flatMap((host) => host.jobs.map(({ options }) => options));
+const channels = all.flatMap(({ notify = {} }) => Object.values(notify));
+if (all.some(({ schedule }) => schedule !== undefined) || channels.length > 0)
+  declareWatch(home, { commands: channels.some(({ kind }) => kind === "command") });
 
 /** Job -> where it is and what it last backed up. */
 export const jobs = Object.fromEntries(

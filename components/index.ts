@@ -5,3 +5,4 @@ export { declareHome } from "./home.ts";
 export { PullJob, type PullJobArgs } from "./pull-job.ts";
 export { Home } from "./resources.ts";
 export { Vps, type VpsArgs } from "./vps.ts";
+export { declareWatch, type WatchOptions } from "./watch.ts";

@@ -13,7 +13,7 @@ import { pathAtHome, stackOwner } from "./home.ts";
 import type { Job } from "./job.ts";
 import { forPeople } from "./people.ts";
 import { AuthorizedKey, type Home, HostFile, Pull, Repository, SshIdentity } from "./resources.ts";
-import { declareTimer } from "./timer.ts";
+import { declareTimer, programOf } from "./timer.ts";
 import { type Vps, version } from "./vps.ts";
 
 /** What to back up of a VPS, where to and when. */
@@ -40,10 +40,18 @@ export class PullJob extends pulumi.ComponentResource {
   readonly lastGood: pulumi.Output<LastGood | null>;
 
   constructor(name: string, args: PullJobArgs, options?: pulumi.ComponentResourceOptions) {
-    super("borgpull:index:PullJob", name, {}, options);
     const { vps, home = vps.home, ...rest } = args;
+    const { renamedFrom } = rest;
+    // The engine then takes each of the old name's resources for the new one's of the same kind.
+    const aliases = renamedFrom === undefined ? [] : [{ name: renamedFrom }];
+    super(
+      "borgpull:index:PullJob",
+      name,
+      {},
+      { ...options, aliases: [...(options?.aliases ?? []), ...aliases] },
+    );
     const settings = forPeople(() => resolveJob(name, rest, vps.settings));
-    this.repository = forPeople(() => rest.repository ?? repositoryOf(name));
+    this.repository = forPeople(() => rest.repository ?? repositoryOf(renamedFrom ?? name));
     this.lastGood = this.declareAll({ name, vps, home, settings });
     this.registerOutputs({});
   }
@@ -55,12 +63,6 @@ export class PullJob extends pulumi.ComponentResource {
     const atHome = { home: home.home, owner };
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
 
-    const identity = new SshIdentity(
-      `${name}-identity`,
-      { ...atHome, path: at((paths) => paths.pullKey(name)), comment: `borgpull ${owner} ${name}` },
-      after(),
-    );
-    const key = this.declareOnVps(job, identity);
     const repository = new Repository(
       `${name}-repository`,
       {
@@ -71,9 +73,22 @@ export class PullJob extends pulumi.ComponentResource {
         passphraseFile: at((paths) => paths.passphrase(name)),
         keyCopy: at((paths) => paths.keyCopy(name)),
         ...(settings.import ? { import: true } : {}),
+        ...(settings.renamedFrom === undefined ? {} : { renamedFrom: settings.renamedFrom }),
       },
       after(),
     );
+    const { pullKeyGeneration } = settings;
+    // A key of its own name: the old one, and its line, are removed last, when nothing uses them any more.
+    const identity = new SshIdentity(
+      nameOfKey(`${name}-identity`, job),
+      {
+        ...atHome,
+        path: at((paths) => paths.pullKey(name, pullKeyGeneration)),
+        comment: `borgpull ${owner} ${name}`,
+      },
+      after(...(settings.renamedFrom === undefined ? [] : [repository])),
+    );
+    const key = this.declareOnVps(job, identity);
     const { user, group } = home;
     const content = pulumi
       .all([job.vps.connectionAtHome, home.config])
@@ -82,7 +97,7 @@ export class PullJob extends pulumi.ComponentResource {
     const file = new HostFile(
       `${name}-job`,
       { ...atHome, path, content, mode: "0600", user, group },
-      after(key, repository),
+      after(key, repository, ...programOf(job)),
     );
     const audited = declareAudit(job, { identity, jobFile: path }, after(file));
     const { pull: policy, staleAfterSeconds } = settings;
@@ -91,12 +106,13 @@ export class PullJob extends pulumi.ComponentResource {
       { ...atHome, job: name, jobFile: path, pull: policy, staleAfterSeconds },
       after(...audited),
     );
-    declareTimer(job, after(pull));
+    declareTimer(job, this.repository, after(pull));
     return pull.lastGood;
   }
 
   /** The job's settings on the VPS, and the line that lets its key in; nothing here is a neighbour's. */
-  private declareOnVps({ name, vps, home, settings }: Job, identity: SshIdentity): pulumi.Resource {
+  private declareOnVps(job: Job, identity: SshIdentity): pulumi.Resource {
+    const { name, vps, home, settings } = job;
     const owner = stackOwner();
     const mark = ownerMark(owner);
     const { instance, adopt } = vps.settings;
@@ -121,7 +137,7 @@ export class PullJob extends pulumi.ComponentResource {
         },
         { parent: this, dependsOn: [vps.ready] },
       );
-    const { paths: roots, exclude, compression, oneFileSystem, encryption, limits, hooks } = settings;
+    const { paths: roots, exclude, compression, oneFileSystem, encryption, limits, hooks, dumps } = settings;
     const files = [
       file("patterns", templates.jobPatterns({ mark, job: name, paths: roots, exclude })),
       file(
@@ -133,13 +149,13 @@ export class PullJob extends pulumi.ComponentResource {
           oneFileSystem,
           lockWaitSeconds: limits.lockWaitSeconds,
           unencrypted: encryption.startsWith("authenticated"),
-          before: hooks.before,
-          after: hooks.after,
+          ...hooks,
+          dumps,
         }),
       ),
     ];
     return new AuthorizedKey(
-      `${name}-key`,
+      nameOfKey(`${name}-key`, job),
       {
         ...on,
         path: paths.authorizedKeys,
@@ -147,18 +163,22 @@ export class PullJob extends pulumi.ComponentResource {
         options: settings.keyOptions,
         // without exec the login shell stays beside borgctl, with the passphrase in its environment
         command: `exec ${paths.borgctl} ${name}`,
-        comment: `${name}: ${mark}`,
+        comment: `${nameOfKey(name, job)}: ${mark}`,
         proof: {
           home: home.home,
           account: instance,
           instance,
-          identityFile: pathAtHome(home, ({ pullKey }) => pullKey(name)),
+          identityFile: pathAtHome(home, ({ pullKey }) => pullKey(name, settings.pullKeyGeneration)),
         },
       },
       { parent: this, dependsOn: files },
     );
   }
 }
+
+/** The first generation's name has no number, as it never had. */
+const nameOfKey = (name: string, { settings: { pullKeyGeneration } }: Job): string =>
+  pullKeyGeneration === 1 ? name : `${name}-${pullKeyGeneration}`;
 
 /** The text of the job file: the pull logs in where the administrator does, as the instance's account with the job's key. */
 function jobFile(
@@ -180,7 +200,7 @@ function jobFile(
     owner,
     job: name,
     instance,
-    pull: { ...admin, user: instance, auth: pullKey(name) },
+    pull: { ...admin, user: instance, auth: pullKey(name, settings.pullKeyGeneration) },
     admin,
     repository,
     passphraseFile: passphrase(name),

@@ -7,6 +7,7 @@ import type {
   HostFileInputs,
   HostUserInputs,
   PreflightInputs,
+  ProgramInputs,
   PullInputs,
   RepositoryInputs,
   SshdDropInInputs,
@@ -32,12 +33,12 @@ export class Home extends pulumi.CustomResource {
   declare readonly config: pulumi.Output<string>;
   declare readonly user: pulumi.Output<string>;
   declare readonly group: pulumi.Output<string>;
-  /** Whose systemd runs the timers. */
-  declare readonly manager: pulumi.Output<"system" | "user">;
+  /** The folder of records, locks and the installed program. */
+  declare readonly state: pulumi.Output<string>;
+  /** Whose systemd runs the timers; "none" where none runs. */
+  declare readonly manager: pulumi.Output<"system" | "user" | "none">;
   /** How home logs in as administrator where a host names no identity: "agent" or the path of a private key. */
   declare readonly identity: pulumi.Output<string>;
-  /** The checkout that the timers run. */
-  declare readonly program: pulumi.Output<string>;
   /** The variables by which a timer finds config and state. */
   declare readonly placement: pulumi.Output<Readonly<Record<string, string>>>;
   constructor(name: string, args: Args<HomeInputs>, options?: Options) {
@@ -45,14 +46,35 @@ export class Home extends pulumi.CustomResource {
       home: undefined,
       hostname: undefined,
       config: undefined,
+      state: undefined,
       user: undefined,
       group: undefined,
       manager: undefined,
       identity: undefined,
-      program: undefined,
       placement: undefined,
     };
     super("borgpull:index:Home", name, { ...args, ...outputs }, options);
+    this.#declareProgram = () =>
+      new Program(`${name}-program`, { home: this.home, owner: args.owner }, { parent: this });
+  }
+
+  readonly #declareProgram: () => Program;
+  #program: Program | undefined;
+  /** The program that its timers run: installed as soon as something asks for it. */
+  get program(): Program {
+    this.#program ??= this.#declareProgram();
+    return this.#program;
+  }
+}
+
+/** A copy of the program at home, which its units run. */
+export class Program extends pulumi.CustomResource {
+  /** Such as "0.1.0-5f3c9a0b12de". */
+  declare readonly installed: pulumi.Output<string>;
+  /** The link to it, through which the units start it. */
+  declare readonly current: pulumi.Output<string>;
+  constructor(name: string, args: Args<ProgramInputs>, options?: Options) {
+    super("borgpull:index:Program", name, { ...args, installed: undefined, current: undefined }, options);
   }
 }
 

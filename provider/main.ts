@@ -1,9 +1,9 @@
 /** The resource plugin's process: serves the kinds until the engine says so or is gone. */
 import { openHosts } from "../remote/pool.ts";
+import { version } from "../schema/version.ts";
 import { kinds } from "./resources/index.ts";
 import { serve } from "./server.ts";
 
-const version = "0.1.0";
 const parent = process.ppid;
 const stopping = new AbortController();
 const hosts = openHosts();

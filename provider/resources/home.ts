@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { fileURLToPath } from "node:url";
 import { type HomeInputs, homeInputs } from "../../schema/inputs.ts";
 import { homePaths } from "../../schema/paths.ts";
 import type { Kind } from "../kind.ts";
@@ -14,19 +14,20 @@ interface HomeState extends HomeInputs {
   readonly hostname: string;
   /** The folder of job files, keys and passphrases. */
   readonly config: string;
+  /** The folder of records, locks and the installed program. */
+  readonly state: string;
   readonly user: string;
   readonly group: string;
-  /** Whose systemd runs the timers. */
-  readonly manager: "system" | "user";
+  /** Whose systemd runs the timers; "none" where none runs. */
+  readonly manager: "system" | "user" | "none";
   /** How home logs in as administrator where a host names no identity: "agent" or the path of a private key. */
   readonly identity: string;
-  /** The checkout that the timers run. */
-  readonly program: string;
   /** The variables by which a timer finds config and state where `up` put them. */
   readonly placement: Readonly<Record<string, string>>;
 }
 
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
+/** sd_booted(3). */
+const systemdRuns = (): boolean => existsSync("/run/systemd/system");
 const placement = ["BORGPULL_CONFIG", "BORGPULL_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] as const;
 
 function here(inputs: HomeInputs): HomeState {
@@ -36,11 +37,11 @@ function here(inputs: HomeInputs): HomeState {
     home: thisHome(),
     hostname: os.hostname(),
     config: homePaths().config,
+    state: homePaths().state,
     user: username,
     group: execFileSync("id", ["-gn"], { encoding: "utf8", timeout: 10_000 }).trim(),
-    manager: uid === 0 ? "system" : "user",
+    manager: systemdRuns() ? (uid === 0 ? "system" : "user") : "none",
     identity: process.env.SSH_AUTH_SOCK ? "agent" : path.join(os.homedir(), ".ssh/id_ed25519"),
-    program: checkout,
     placement: Object.fromEntries(
       placement.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])),
     ),
@@ -51,32 +52,40 @@ const computed = [
   "home",
   "hostname",
   "config",
+  "state",
   "user",
   "group",
   "manager",
   "identity",
-  "program",
   "placement",
 ] as const;
-/** The checkout was moved, at home: its timers must follow. */
-const movedProgram = (live: HomeState): boolean => live.home === thisHome() && live.program !== checkout;
+
+/** What may have become known or another since: 0.1.0 did not note the state's folder, and systemd may run now where none did. */
+const following = ["state", "manager"] as const;
+function changed(live: HomeState): readonly (typeof following)[number][] {
+  if (live.home !== thisHome()) return [];
+  const manager = here(live).manager !== live.manager;
+  return [...(live.state === undefined ? ["state" as const] : []), ...(manager ? ["manager" as const] : [])];
+}
 
 /** Remembers the machine and user of the first `up`; `BORGPULL_HOME=here` moves home to the machine it is given on. */
 export const home: Kind<HomeInputs, HomeState> = {
   inputs: homeInputs,
   computed,
-  changing: moving() ? computed : ["program"],
+  changing: moving() ? computed : following,
   foresee: here,
   id: () => "home",
   diff: (live) => ({
     ...(moving() && live.home !== thisHome() ? { home: { kind: "UPDATE" } } : {}),
-    ...(movedProgram(live) ? { program: { kind: "UPDATE" } } : {}),
+    ...Object.fromEntries(changed(live).map((name) => [name, { kind: "UPDATE" }])),
   }),
   create: async (desired) => here(desired),
   read: async (known) => known,
   update: async (live, desired) => {
     if (moving()) return here(desired);
-    return movedProgram(live) ? { ...live, ...desired, program: checkout } : { ...live, ...desired };
+    const now = here(desired);
+    const followed = Object.fromEntries(changed(live).map((name) => [name, now[name]]));
+    return { ...live, ...desired, ...followed };
   },
   remove: async () => {},
   leftovers: () => "nothing",

@@ -6,6 +6,7 @@ import { home } from "./home.ts";
 import { hostFile } from "./host-file.ts";
 import { hostUser } from "./host-user.ts";
 import { preflight } from "./preflight.ts";
+import { program } from "./program.ts";
 import { pull } from "./pull.ts";
 import { repository } from "./repository.ts";
 import { sshIdentity } from "./ssh-identity.ts";
@@ -15,6 +16,7 @@ import { systemdUnit } from "./systemd-unit.ts";
 /** Type token -> kind. */
 export const kinds: Readonly<Record<string, Lifecycle>> = {
   "borgpull:index:Home": lifecycle(home),
+  "borgpull:index:Program": lifecycle(program),
   "borgpull:index:Preflight": lifecycle(preflight),
   "borgpull:index:HostUser": lifecycle(hostUser),
   "borgpull:index:HostFile": lifecycle(hostFile),

@@ -3,13 +3,15 @@ import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import * as z from "zod";
-import { initRepository, repositoryId } from "../../pull/borg.ts";
+import { initRepository, listArchives, repositoryId } from "../../pull/borg.ts";
+import { keyDigest } from "../../pull/key-export.ts";
+import { renameJob } from "../../pull/rename.ts";
 import { digestOf } from "../../pull/trust/config-file.ts";
 import { replaceFile } from "../../remote/replace-file.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type RepositoryInputs, repositoryInputs } from "../../schema/inputs.ts";
 import { compare } from "../compare.ts";
-import { type Kind, PartialFailure } from "../kind.ts";
+import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { mayTake } from "../owner.ts";
 import { readableHere, requireHome } from "../place.ts";
 
@@ -41,13 +43,22 @@ async function readRecord(inputs: RepositoryInputs): Promise<Record | undefined>
 }
 
 /** @param live what the state knows, on a machine that may have no record of it yet */
-async function ensure(desired: RepositoryInputs, live?: RepositoryState): Promise<RepositoryState> {
+async function ensure(
+  desired: RepositoryInputs,
+  context: Context,
+  live?: RepositoryState,
+): Promise<RepositoryState> {
   requireHome(desired.home);
+  if (desired.renamedFrom !== undefined) {
+    const { renamedFrom: from, job: to } = desired;
+    const onWarning = (text: string) => context.warn(`${to}: ${text}`);
+    await renameJob({ from, to, signal: context.signal, onWarning });
+  }
   const known =
     (await readRecord(desired)) ?? (live && { owner: live.owner, path: live.path, id: live.repositoryId });
   if (known) mayTake(`The repository of ${desired.job}`, known.owner, desired.owner, false);
   const there = repositoryId(desired.path);
-  const id = there ? take(desired, known, there) : await make(desired, known);
+  const id = there ? await take(desired, known, there) : await make(desired, known);
   await replaceFile(
     recordFile(desired),
     `${JSON.stringify({ owner: desired.owner, path: desired.path, id }, null, 2)}\n`,
@@ -81,7 +92,7 @@ async function keyCopyState(inputs: RepositoryInputs): Promise<"same" | "differs
 }
 
 /** A repository is there: it must be the one we know, one that we were just making, or one to import. */
-function take(desired: RepositoryInputs, known: Record | undefined, there: string): string {
+async function take(desired: RepositoryInputs, known: Record | undefined, there: string): Promise<string> {
   if (known && (known.id === undefined || known.id === there)) return there;
   if (known) {
     throw new UserError(
@@ -89,11 +100,26 @@ function take(desired: RepositoryInputs, known: Record | undefined, there: strin
       "Put the right one there, or give the job another `repository`.",
     );
   }
-  if (desired.import && existsSync(desired.passphraseFile)) return there;
+  if (desired.import && existsSync(desired.passphraseFile)) {
+    await refuseUnreadable(desired);
+    return there;
+  }
   throw new UserError(
     `${desired.path} holds a borg repository that was not made by this stack.`,
     `To use it, put its passphrase into ${desired.passphraseFile} (0600) and set import: true; else give the job another \`repository\`.`,
   );
+}
+
+/** What is imported must be a repository that home and the VPS can both open, with the passphrase alone. */
+async function refuseUnreadable({ path: repository, passphraseFile }: RepositoryInputs): Promise<void> {
+  const config = await fs.readFile(path.join(repository, "config"), "utf8");
+  if (keyDigest(config) === undefined) {
+    throw new UserError(
+      `${repository} has no key in it: it was made with encryption "keyfile" or "none", and the VPS would need a file of its own to open it.`,
+      "borg cannot put the key into it afterwards: keep it as it is, for its old archives, and give the job another `repository`.",
+    );
+  }
+  await listArchives({ repository, passphraseFile });
 }
 
 /** Made beside its place and renamed: what has the name is complete. */
@@ -151,24 +177,19 @@ export const repository: Kind<RepositoryInputs, RepositoryState> = {
   promises,
   id: ({ job }) => job,
   diff: (live, desired) =>
-    compare(
-      live,
-      { ...desired, ...promises },
-      [
-        "path",
-        "encryption",
-        "passphraseFile",
-        "passphraseMode",
-        "keyCopyState",
-        "keyCopy",
-        "keyCopyState",
-        "home",
-        "owner",
-      ],
-      ["job"],
-    ),
+    compare(live, { ...desired, ...promises }, [
+      "job",
+      "path",
+      "encryption",
+      "passphraseFile",
+      "passphraseMode",
+      "keyCopyState",
+      "keyCopy",
+      "home",
+      "owner",
+    ]),
   rehearse: async ({ home }) => requireHome(home),
-  create: (desired) => ensure(desired),
+  create: (desired, context) => ensure(desired, context),
   read: async (known, inputs, context) => {
     if (!(await readableHere(inputs.home, context))) return known;
     const id = repositoryId(inputs.path);
@@ -187,18 +208,19 @@ export const repository: Kind<RepositoryInputs, RepositoryState> = {
       keyCopyState: await keyCopyState(inputs),
     };
   },
-  update: async (live, desired) => {
+  update: async (live, desired, context) => {
     if (live.encryption !== desired.encryption) {
       throw new PartialFailure(live, [
         `The encryption of an existing repository cannot be changed (${live.encryption}). Set it back, or use another \`repository\`.`,
       ]);
     }
-    if ((await modeOf(desired.passphraseFile)) === "absent") {
+    const renamed = live.job !== desired.job && (await modeOf(live.passphraseFile)) !== "absent";
+    if (!renamed && (await modeOf(desired.passphraseFile)) === "absent") {
       throw new PartialFailure(live, [
         `${desired.passphraseFile} is missing, and without it no archive of ${desired.job} can be read. Put the passphrase back.`,
       ]);
     }
-    return ensure(desired, live);
+    return ensure(desired, context, live);
   },
   remove: async (_known, inputs, context) => {
     requireHome(inputs.home);

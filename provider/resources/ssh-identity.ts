@@ -1,5 +1,5 @@
 import * as fs from "node:fs/promises";
-import { makeIdentity, readIdentity, retireIdentity } from "../../remote/identity.ts";
+import { makeIdentity, moveIdentity, readIdentity, retireIdentity } from "../../remote/identity.ts";
 import { replaceFile } from "../../remote/replace-file.ts";
 import { type SshIdentityInputs, sshIdentityInputs } from "../../schema/inputs.ts";
 import { compare } from "../compare.ts";
@@ -17,9 +17,12 @@ interface SshIdentityState extends SshIdentityInputs {
 
 const ownerOf = (comment: string): string | undefined => /^borgpull (\S+)/.exec(comment)?.[1];
 
-async function ensure(desired: SshIdentityInputs, recorded: boolean): Promise<SshIdentityState> {
+/** @param known where the state knows it; a key that is to be elsewhere is moved, not made anew */
+async function ensure(desired: SshIdentityInputs, known?: string): Promise<SshIdentityState> {
   requireHome(desired.home);
   const { path, comment } = desired;
+  if (known !== undefined && known !== path) await moveIdentity(known, path);
+  const recorded = known !== undefined;
   const now = await readIdentity(path);
   if (now.kind === "absent") await makeIdentity(path, comment);
   else mayTake(path, ownerOf(now.comment), desired.owner, recorded);
@@ -36,16 +39,16 @@ export const sshIdentity: Kind<SshIdentityInputs, SshIdentityState> = {
   computed: ["publicKey", "fingerprint", "mode"],
   promises: { mode: "0600" },
   id: ({ path }) => path,
-  diff: (live, desired) => compare(live, { ...desired, mode: "0600" }, ["mode", "home", "owner"], ["path"]),
+  diff: (live, desired) => compare(live, { ...desired, mode: "0600" }, ["path", "mode", "home", "owner"]),
   rehearse: async ({ home }) => requireHome(home),
-  create: (desired) => ensure(desired, false),
+  create: (desired) => ensure(desired),
   read: async (known, inputs, context) => {
     if (!(await readableHere(inputs.home, context))) return known;
     const now = await readIdentity(inputs.path);
     if (now.kind === "absent") return undefined;
     return { ...known, ...inputs, publicKey: now.publicKey, fingerprint: now.fingerprint, mode: now.mode };
   },
-  update: (_live, desired) => ensure(desired, true),
+  update: (live, desired) => ensure(desired, live.path),
   remove: async (_known, inputs, context) => {
     requireHome(inputs.home);
     if ((await readIdentity(inputs.path)).kind === "absent") return;

@@ -250,10 +250,10 @@ suite("a PullJob", () => {
       [timer.enabled, timer.active, service.enabled, service.active],
       [true, true, false, false],
     );
-    // where home's checkout and folders are, wherever the program runs
+    // the installed program, and home's folders wherever this runs
     assert.match(
       service.content,
-      /^ExecStart="\/opt\/borgpull\/node_modules\/\.bin\/node" "\/opt\/borgpull\/cli\/main\.ts" "run" "web1"$/m,
+      /^ExecStart="\/var\/lib\/borgpull\/versions\/current-borgpull\+test\/cli\/borgpull" "run" "web1"$/m,
     );
     assert.match(service.content, /^Environment="BORGPULL_CONFIG=\/etc\/borgpull"$/m);
   });

@@ -19,6 +19,8 @@ const target = { host: "web1.example.com", port: 22, user: "root", hostKeys: [ho
 const vps = async (more: Partial<VpsArgs> = {}, preview = false) =>
   (await declare(() => new Vps("web1", { ...args, ...more }), { preview })).declared;
 
+const programs = ["web1-borgctl", "web1-dumps", "web1-hash", "web1-helper", "web1-relay"];
+
 suite("a Vps", () => {
   test("declares everything on the VPS, as its children", async () => {
     const declared = await vps();
@@ -26,6 +28,8 @@ suite("a Vps", () => {
     assert.deepEqual(names.toSorted(), [
       "web1-account",
       "web1-borgctl",
+      "web1-dumps",
+      "web1-hash",
       "web1-helper",
       "web1-home",
       "web1-preflight",
@@ -60,9 +64,9 @@ suite("a Vps", () => {
     assert.deepEqual(one(declared, "web1-preflight").after, []);
     assert.deepEqual(one(declared, "web1-account").after, ["web1-preflight"]);
     assert.deepEqual(one(declared, "web1-tmpfiles").after, ["web1-account"]);
-    for (const file of ["borgctl", "helper", "relay"])
+    for (const file of ["borgctl", "helper", "relay", "dumps", "hash"])
       assert.deepEqual(one(declared, `web1-${file}`).after, ["web1-tmpfiles"]);
-    assert.deepEqual(one(declared, "web1-sudoers").after, ["web1-borgctl", "web1-helper", "web1-relay"]);
+    assert.deepEqual(one(declared, "web1-sudoers").after, programs);
     assert.deepEqual(one(declared, "web1-sshd").after, ["web1-sudoers"]);
   });
 
@@ -82,7 +86,7 @@ suite("a Vps", () => {
     assert.equal(inputs.mode, "0440");
     const unprivileged = await vps({ privilege: "user" });
     assert.equal(unprivileged.filter(({ name }) => name === "web1-sudoers").length, 0);
-    assert.deepEqual(one(unprivileged, "web1-sshd").after, ["web1-borgctl", "web1-helper", "web1-relay"]);
+    assert.deepEqual(one(unprivileged, "web1-sshd").after, programs);
     assert.equal(one(await vps({ privilege: "root" }), "web1-sudoers").inputs.mode, "0440");
   });
 
@@ -116,7 +120,7 @@ suite("a Vps", () => {
     const adopting = (declared: Awaited<ReturnType<typeof vps>>) =>
       declared.filter(({ inputs }) => inputs.adopt !== undefined).map(({ name }) => name);
     assert.deepEqual(adopting(await vps()), []);
-    assert.equal(adopting(await vps({ adopt: true })).length, 7);
+    assert.equal(adopting(await vps({ adopt: true })).length, 9);
   });
 
   test("takes an address and a host key that are known only later", async () => {

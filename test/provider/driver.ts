@@ -68,8 +68,15 @@ export interface Driver extends AsyncDisposable {
   cancel(): Promise<void>;
 }
 
-export async function startProvider(env: Readonly<Record<string, string>> = {}): Promise<Driver> {
-  const child = spawn(plugin, [], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } });
+/** @param executable of another checkout */
+export async function startProvider(
+  env: Readonly<Record<string, string>> = {},
+  executable: string = plugin,
+): Promise<Driver> {
+  const child = spawn(executable, [], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  });
   const died = once(child, "exit").then(([code]) =>
     Promise.reject(new Error(`the plugin ended with ${code}`)),
   );

@@ -49,6 +49,19 @@ test("home is remembered, and moves only when told", async () => {
   });
 });
 
+test("a home of before learns where its records are, and follows a machine that gets a systemd", async () => {
+  const type = "borgpull:index:Home";
+  const { id, outputs } = await provider.create(type, { owner });
+  const { state, ...before } = outputs;
+  const manager = outputs.manager === "none" ? "system" : "none";
+  const { live, paths } = await drift(provider, type, id, { ...before, manager }, { owner });
+  assert.deepEqual(paths, { state: "UPDATE", manager: "UPDATE" });
+  assert.deepEqual((await provider.update(type, id, live, { owner })).outputs, outputs);
+  // not at home nothing is known better
+  const away = { ...before, manager, home: "other/0" };
+  assert.deepEqual((await drift(provider, type, id, away, { owner })).paths, {});
+});
+
 test("the pull key is made 0600, is kept when the state is lost, and is moved aside, not removed", async () => {
   const type = "borgpull:index:SshIdentity";
   const { id, outputs } = await provider.create(type, identity());

@@ -80,6 +80,15 @@ test("removal stops, disables and forgets it", async () => {
   );
 });
 
+test("where systemd does not run, a unit for nobody is no difference and leaves nothing", async () => {
+  const { connection: _, ...rest } = timer();
+  const inputs = { ...rest, home, manager: "none", name: "borgpull-none.timer" };
+  const { id, outputs } = await lab.provider.create(type, inputs);
+  assert.deepEqual((await drift(lab.provider, type, id, outputs, inputs)).paths, {});
+  await lab.provider.remove(type, id, outputs, inputs);
+  assert.equal(fs.existsSync("/etc/systemd/system/borgpull-none.timer"), false);
+});
+
 const booted = fs.existsSync("/run/systemd/system");
 test("without systemd at home the remedy is named", {
   skip: booted && "systemd runs on this machine",

@@ -1,0 +1,168 @@
+/**
+ * The copies of the program at home, side by side, and which of them each stack's units run:
+ *
+ *     <state>/versions/0.1.0-5f3c9a0b12de/{cli,pull,...,node_modules,files.json}
+ *     <state>/versions/current-<project>+<stack> -> 0.1.0-5f3c9a0b12de
+ */
+
+import { execFile } from "node:child_process";
+import * as crypto from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { promisify } from "node:util";
+import { UserError } from "../../schema/errors.ts";
+import { homePaths } from "../../schema/paths.ts";
+import { damaged, fill, readList } from "./copy.ts";
+import { filesOf } from "./plan.ts";
+
+const run = promisify(execFile);
+
+const isVersion = (name: string): boolean => /^\d[\w.-]*-[0-9a-f]{12}$/.test(name);
+/** A copy under way; the process that makes it is in its name. */
+const isUnfinished = (name: string): boolean => /^new-\d+-[0-9a-f]+$/.test(name);
+const isCurrent = (name: string): boolean => name.startsWith("current-");
+
+export const versionsFolder = (): string => path.join(homePaths().state, "versions");
+
+/** What a stack's units run. */
+export const currentOf = (owner: string): string =>
+  path.join(versionsFolder(), `current-${owner.replace("/", "+")}`);
+
+/** The name of the version that a stack's units run, with what is wrong with it; undefined for none. */
+export function installedFor(owner: string): string | undefined {
+  const name = linkOf(currentOf(owner));
+  if (name === undefined) return undefined;
+  const folder = path.join(versionsFolder(), name);
+  const known = readList(folder);
+  const wrong = known ? damaged(folder, known) : ["all of it"];
+  if (wrong.length === 0) return name;
+  const more = wrong.length > 3 ? ` and ${wrong.length - 3} more` : "";
+  return `${name}, missing or changed: ${wrong.slice(0, 3).join(", ")}${more}`;
+}
+
+/**
+ * Makes the copy of a checkout that is missing or damaged, has the stack's units run it from their next start on, and removes copies
+ * that nobody needs. A run that is under way goes on with the files that it began with.
+ * @throws UserError when the copy does not run
+ */
+export async function install(owner: string, root: string, name: string): Promise<void> {
+  const all = versionsFolder();
+  fs.mkdirSync(all, { recursive: true, mode: 0o755 });
+  const folder = path.join(all, name);
+  const known = readList(folder);
+  if (!known) await make(root, folder);
+  else if (damaged(folder, known).length > 0) fill(folder, filesOf(root), []);
+  point(currentOf(owner), name);
+  tidy();
+}
+
+async function make(root: string, folder: string): Promise<void> {
+  const all = versionsFolder();
+  const unfinished = path.join(all, `new-${process.pid}-${crypto.randomBytes(4).toString("hex")}`);
+  fs.mkdirSync(unfinished, { mode: 0o755 });
+  try {
+    const others = names(isVersion).map((name) => path.join(all, name));
+    fill(unfinished, filesOf(root), others);
+    await prove(unfinished);
+    await run("sync", ["-f", unfinished]); // before the rename: a power cut must not leave the name of what is not written
+    fs.rmSync(folder, { recursive: true, force: true }); // without a list: the rest of a removal
+    fs.renameSync(unfinished, folder);
+  } catch (error) {
+    fs.rmSync(unfinished, { recursive: true, force: true });
+    // another `up` was first with the same copy
+    if (readList(folder) === undefined) throw error;
+  }
+}
+
+/** Starts it: Node, its modules and every verb are then there. */
+async function prove(folder: string): Promise<void> {
+  try {
+    await run(path.join(folder, "cli/borgpull"), ["--help"], { timeout: 60_000, env: {} });
+  } catch (cause) {
+    const { stderr = "" } = cause as { stderr?: string };
+    throw new UserError(
+      `The copy of the program for the timers does not run: ${/^\w*Error.*/m.exec(stderr)?.[0] ?? String(cause)}.`,
+      "Check that the checkout and its node_modules are whole (sh tools/setup.sh), then run `pulumi up` again.",
+      { cause },
+    );
+  }
+}
+
+/** Whole at every moment, for a timer that fires now. */
+function point(link: string, name: string): void {
+  if (linkOf(link) === name) return;
+  const fresh = `${link}.new`;
+  fs.rmSync(fresh, { force: true });
+  fs.symlinkSync(name, fresh);
+  fs.renameSync(fresh, link);
+}
+
+/** Forgets a stack; with the last one all copies go that nothing runs from. @returns those that stay because something does */
+export function forget(owner: string): readonly string[] {
+  fs.rmSync(currentOf(owner), { force: true });
+  if (names(isCurrent).length > 0) return [];
+  const running = inUse();
+  for (const name of names(isVersion)) {
+    if (!running.has(name)) removeVersion(name);
+  }
+  const left = names(() => true);
+  if (left.length === 0 && fs.existsSync(versionsFolder())) fs.rmdirSync(versionsFolder());
+  return left.filter(isVersion);
+}
+
+/** How many are kept beside those that are in use: to look at what an upgrade changed. */
+const keptBeside = 2;
+
+function tidy(): void {
+  const needed = new Set([
+    ...names(isCurrent).flatMap((link) => linkOf(path.join(versionsFolder(), link)) ?? []),
+    ...inUse(),
+  ]);
+  const old = names(isVersion)
+    .filter((name) => !needed.has(name))
+    .toSorted((a, b) => installedAt(b).localeCompare(installedAt(a)));
+  for (const name of old.slice(keptBeside)) removeVersion(name);
+  for (const name of names(isUnfinished)) {
+    if (!fs.existsSync(`/proc/${name.split("-")[1]}`)) removeVersion(name);
+  }
+}
+
+const installedAt = (name: string): string => readList(path.join(versionsFolder(), name))?.installed ?? "";
+
+/** The list goes first: what then remains of it is no copy any more. */
+function removeVersion(name: string): void {
+  const folder = path.join(versionsFolder(), name);
+  fs.rmSync(path.join(folder, "files.json"), { force: true });
+  fs.rmSync(folder, { recursive: true, force: true });
+}
+
+/** The versions that a process runs from, by the Node that it runs. */
+function inUse(): ReadonlySet<string> {
+  const folder = `${fs.realpathSync(versionsFolder())}/`;
+  const executables = fs
+    .readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((pid) => readLink(`/proc/${pid}/exe`) ?? []);
+  return new Set(
+    executables.flatMap((file) =>
+      file.startsWith(folder) ? [file.slice(folder.length).split("/")[0] ?? ""] : [],
+    ),
+  );
+}
+
+const names = (which: (name: string) => boolean): readonly string[] =>
+  fs.existsSync(versionsFolder()) ? fs.readdirSync(versionsFolder()).filter(which) : [];
+
+const linkOf = (link: string): string | undefined => {
+  const name = readLink(link);
+  return name !== undefined && isVersion(name) ? name : undefined;
+};
+
+/** Undefined for what is no link, has gone, or is another user's. */
+function readLink(link: string): string | undefined {
+  try {
+    return fs.readlinkSync(link);
+  } catch {
+    return undefined;
+  }
+}
