@@ -43,6 +43,7 @@ Trust: good         a run of ours made it, nothing older was touched then, and b
        unconfirmed  a run of ours made it, and not all of that holds
        partial      what an interrupted run left
        before us    it was there before home kept records
+       attended     a person made it, by "borgpull borg" or "borgpull forward --write"
        foreign      no run of ours made it
        vanished     somebody else than home removed it
 Exit code 3: something was found that waits for a decision.

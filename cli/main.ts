@@ -5,6 +5,9 @@ import { describe, UserError } from "../schema/errors.ts";
 import { exitCodes } from "./exit-code.ts";
 import { borgpullProgram } from "./program.ts";
 
+// Who reads may go away, as head does, or a terminal that is closed: what is under way comes to its end all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 try {
   await borgpullProgram().parseAsync();
 } catch (error) {

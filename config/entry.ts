@@ -82,7 +82,7 @@ function checkName(name: string, at: string, problems: Problem[]): void {
 /** A host's jobs: those of `jobs`, each over what the host says for all; or the one job that is named like the host. */
 function readJobs(name: string, entry: HostEntry, stack: Stack, problems: Problem[]): readonly JobConfig[] {
   const at = `hosts.${name}`;
-  const { jobs, paths, repository } = entry;
+  const { jobs, paths, repository, renamedFrom } = entry;
   if ((jobs === undefined) === (paths === undefined)) {
     problems.push(
       jobs === undefined
@@ -105,10 +105,27 @@ function readJobs(name: string, entry: HostEntry, stack: Stack, problems: Proble
       problem: "it would be for several jobs.",
       remedy: "Move it into a job.",
     });
+  if (jobs !== undefined && renamedFrom !== undefined)
+    problems.push({
+      path: `${at}.renamedFrom`,
+      problem: "it would be for several jobs.",
+      remedy: "Move it into a job.",
+    });
   const shared = pick(entry, jobDefaults.shape);
   const written = jobs
     ? Object.entries(jobs).map(([job, own]) => ({ name: job, at: `${at}.jobs.${job}`, own }))
-    : [{ name, at, own: { ...shared, paths: paths ?? [], repository } }];
+    : [
+        {
+          name,
+          at,
+          own: {
+            ...shared,
+            paths: paths ?? [],
+            repository,
+            ...(renamedFrom === undefined ? {} : { renamedFrom }),
+          },
+        },
+      ];
   return written.map(({ name: job, at: where, own }) => {
     const layers = [pick(stack.defaults, jobDefaults.shape), shared, own];
     // one by one, so that a job that says one limit keeps the others
@@ -119,7 +136,10 @@ function readJobs(name: string, entry: HostEntry, stack: Stack, problems: Proble
     return {
       name: job,
       at: where,
-      options: { ...merged, repository: repositoryOf(job, own.repository, stack, where, problems) },
+      options: {
+        ...merged,
+        repository: repositoryOf(own.renamedFrom ?? job, own.repository, stack, where, problems),
+      },
     };
   });
 }

@@ -38,6 +38,8 @@ export interface JobSettings {
   readonly staleAfterSeconds: number;
   readonly pull: "stale" | "always" | "never";
   readonly audit: boolean;
+  readonly pullKeyGeneration: number;
+  readonly renamedFrom: string | undefined;
   readonly limits: JobFile["limits"];
   /** Options of the key line. "localhost:1" refuses every TCP port, and leaves the unix socket (sshd: channels.c, remote_open_match). */
   readonly keyOptions: Readonly<Record<string, string>>;
@@ -69,6 +71,8 @@ export function jobSettings(options: JobOptions): JobSettings {
     staleAfterSeconds: seconds(options.staleAfter ?? "36h"),
     pull: options.pull ?? "stale",
     audit: options.audit ?? true,
+    pullKeyGeneration: options.pullKeyGeneration ?? 1,
+    renamedFrom: options.renamedFrom,
     limits: {
       totalSeconds: seconds(limits?.total ?? "24h"),
       stallSeconds: seconds(limits?.stall ?? "15m"),

@@ -6,7 +6,7 @@ import type { Problem } from "./problems.ts";
 /** What is wrong with hosts and jobs beside each other. */
 export function acrossHosts(hosts: readonly ReadHost[]): readonly Problem[] {
   const jobs = hosts.flatMap((host) => host.jobs).filter((job) => jobName.safeParse(job.name).success);
-  return [...sameMachine(hosts), ...sameName(jobs), ...sameRepository(jobs)];
+  return [...sameMachine(hosts), ...sameName(jobs), ...stillThere(jobs), ...sameRepository(jobs)];
 }
 
 /** Every pair of a list, the later one first. */
@@ -34,6 +34,21 @@ function sameName(jobs: readonly JobConfig[]): readonly Problem[] {
       problem: `a second job named ${later.name}, after ${earlier.at}.`,
       remedy: "Rename one of them.",
     }));
+}
+
+function stillThere(jobs: readonly JobConfig[]): readonly Problem[] {
+  return jobs.flatMap(({ at, options: { renamedFrom } }) => {
+    const old = jobs.find(({ name }) => name === renamedFrom);
+    return old
+      ? [
+          {
+            path: `${at}.renamedFrom`,
+            problem: `${old.at} has that name still.`,
+            remedy: "Remove that one, or leave renamedFrom out.",
+          },
+        ]
+      : [];
+  });
 }
 
 function sameRepository(jobs: readonly JobConfig[]): readonly Problem[] {

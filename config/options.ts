@@ -114,17 +114,24 @@ export interface DumpOptions {
   readonly run: string;
 }
 
-/** How often home does what to a repository, after a good run: a duration, or "never". */
+/**
+ * How often home does what to a repository, after a good run: a duration, or "never". Nothing is removed while tampering waits for a
+ * decision, or after a check or proof that has failed, until one of the same kind is good (`borgpull check <job>`).
+ */
 export interface CareOptions {
-  /** Removes what `keep` does not keep. @default "1w" */
+  /**
+   * Removes what `keep` does not keep. In the next pull borg on the VPS reads over the link the lists of files of all archives that are
+   * new since the last prune (docs/performance.md), so more often costs more.
+   * @default "1w"
+   */
   readonly prune?: string | undefined;
-  /** Frees the room of what was removed, for good. @default "1w" */
+  /** Frees the room of what was removed, for good; when all checks that are due were good. @default "1w" */
   readonly compact?: string | undefined;
-  /** borg's check of the repository: reads all of it. @default "4w" */
+  /** borg's check of the repository: reads all of it from the disk. First that long after the first run. @default "4w" */
   readonly checkRepository?: string | undefined;
-  /** borg's check of all archives against the repository. @default "4w" */
+  /** borg's check that all that the archives are made of is there, without reading it. First that long after the first run. @default "4w" */
   readonly checkArchives?: string | undefined;
-  /** Decrypts and compares all data: slow. @default "never" */
+  /** Reads, decrypts and compares all data: slow. First that long after the first run. @default "never" */
   readonly checkData?: string | undefined;
   /** Restores a sample of files and compares them with those on the VPS. @default "1w" */
   readonly proof?: string | undefined;
@@ -170,7 +177,8 @@ export interface JobDefaults {
    */
   readonly hooks?: HooksOptions | undefined;
   /**
-   * Dumps of databases, by name: each command's output becomes a file of that name in the archive. One that fails makes the run one with warnings.
+   * Dumps of databases, by name: each command's output becomes a file of that name in `borgpull-dumps.zip`, a file of the archive that
+   * is never on the VPS's disk. One that fails makes the run one with warnings, and has a file `<name>.FAILED` beside it.
    * @example { "shop.pgdump": { user: "postgres", run: "pg_dump --format=custom shop" } }
    */
   readonly dumps?: Readonly<Record<string, DumpOptions>> | undefined;
@@ -231,6 +239,12 @@ export interface JobDefaults {
    * @default true
    */
   readonly audit?: boolean | undefined;
+  /**
+   * Which pull key it is: raise it, and the next `pulumi up` makes a new one and puts it in the old one's place. The old one works until the
+   * new one is proved and in use.
+   * @default 1
+   */
+  readonly pullKeyGeneration?: number | undefined;
   /** Limits of one run, and of the repository. */
   readonly limits?:
     | {
@@ -240,7 +254,8 @@ export interface JobDefaults {
          */
         readonly total?: string | undefined;
         /**
-         * No byte and no line from the VPS for this long ends the run. Longer than the longest hook.
+         * No byte and no line from the VPS for this long ends the run. Hooks and dumps that take long are no silence:
+         * a hook has its own limit, a dump an hour without a byte.
          * @default "15m"
          */
         readonly stall?: string | undefined;
@@ -295,4 +310,10 @@ export interface JobOptions extends JobDefaults {
    * @default "<borgpull:repositories>/<job>"
    */
   readonly repository?: string | undefined;
+  /**
+   * The name that this job had before: its repository, passphrase, keys and records are this one's then. The repository stays in the folder
+   * with the old name, unless `repository` says where it was moved.
+   * @example "web1"
+   */
+  readonly renamedFrom?: string | undefined;
 }

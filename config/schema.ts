@@ -1,7 +1,7 @@
 /** options.ts as zod checks it: one value at a time. What several values decide together is in host.ts, job.ts and config.ts. */
 import * as z from "zod";
 import { keep } from "../schema/job-file.ts";
-import { absolutePath, instanceName } from "../schema/names.ts";
+import { absolutePath, instanceName, jobName } from "../schema/names.ts";
 import { channels } from "../schema/notify.ts";
 import { durationSeconds } from "./duration.ts";
 import { publicKeyOf } from "./host-key.ts";
@@ -150,6 +150,7 @@ export const jobDefaults = z.strictObject(
       staleAfter: duration,
       pull: z.enum(["stale", "always", "never"]),
       audit: z.boolean(),
+      pullKeyGeneration: z.int().min(1).max(1_000_000),
       limits: z.strictObject(
         z
           .object({
@@ -172,6 +173,7 @@ export const jobDefaults = z.strictObject(
 export const jobOptions = z.strictObject({
   paths: z.array(plainPath, "a list of absolute paths").min(1),
   repository: plainPath.optional(),
+  renamedFrom: jobName.optional(),
   ...jobDefaults.shape,
 });
 

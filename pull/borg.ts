@@ -1,5 +1,6 @@
 /** borg on the machine at home, one file a command. */
-export { checkArchive, checkRepository } from "./borg/check.ts";
+export { type BorgCheck, checkArchive, checkAs, checkRepository } from "./borg/check.ts";
+export type { Findings } from "./borg/check-log.ts";
 export { borgEnvironment, hostId, type RepositoryAccess } from "./borg/command.ts";
 export { compactRepository } from "./borg/compact.ts";
 export { type DeleteProgress, deleteArchives } from "./borg/delete.ts";

@@ -11,6 +11,7 @@ import { type Marks, marksIn } from "./ledger/marks.ts";
 import { migrate } from "./ledger/migrations.ts";
 import { type Notices, noticesIn } from "./ledger/notices.ts";
 import { type Operations, operationsIn } from "./ledger/operations.ts";
+import { type Renames, renamesIn } from "./ledger/renames.ts";
 import { type Runs, runsIn } from "./ledger/runs.ts";
 import { transaction } from "./ledger/transaction.ts";
 
@@ -31,6 +32,7 @@ export interface Ledger
     Checks,
     Events,
     Notices,
+    Renames,
     Disposable {
   /** Records all that the work records, or nothing of it. */
   atomically<T>(work: () => T): T;
@@ -62,6 +64,7 @@ export function openLedger(file: string, now: () => number = Date.now): Ledger {
       ...checksIn(database, now),
       ...eventsIn(database, now),
       ...noticesIn(database, now),
+      ...renamesIn(database),
       atomically: (work) => transaction(database, work),
       [Symbol.dispose]: () => database.close(),
     });
@@ -94,7 +97,7 @@ const noRoom = [
 ] as const;
 const failing = [
   "FILE, home's own records, cannot be read or written: its disk is full or fails.",
-  "Look at that disk, then run it again.",
+  "Make room on that disk, or see what ails it, then run it again.",
 ] as const;
 const damaged = [
   "FILE, home's own records, is damaged.",

@@ -18,12 +18,15 @@ export function readPassphrase(path: string): string {
     );
   }
   const passphrase = text.replace(/\r?\n$/, "");
-  // It travels as one line to borg's stdin; 1024 bytes fit the pipe whole.
-  if (!passphrase || /[\0\r\n]/.test(passphrase) || Buffer.byteLength(passphrase) > 1024) {
-    throw new UserError(
-      `${path}: a passphrase is one line of 1 to 1024 bytes.`,
-      "Put the repository's passphrase into it, and nothing else.",
-    );
-  }
+  checkPassphrase(passphrase, path);
   return passphrase;
+}
+
+/** It travels as one line to borg's stdin; 1024 bytes fit the pipe whole. @throws UserError, in which its text does not appear */
+export function checkPassphrase(passphrase: string, what: string): void {
+  if (passphrase && !/[\0\r\n]/.test(passphrase) && Buffer.byteLength(passphrase) <= 1024) return;
+  throw new UserError(
+    `${what}: a passphrase is one line of 1 to 1024 bytes.`,
+    "Put the repository's passphrase into it, and nothing else.",
+  );
 }

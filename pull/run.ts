@@ -3,23 +3,29 @@ import { ReachError, UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { homePaths } from "../schema/paths.ts";
 import { endpoint } from "../schema/target.ts";
-import { borgVersion, RepositoryLockedError } from "./borg.ts";
+import { RepositoryLockedError } from "./borg.ts";
 import { care } from "./care.ts";
 import { classify, type Verdict } from "./classify.ts";
 import { conclude } from "./conclude.ts";
+import { withHooksAtHome } from "./home-hooks.ts";
 import { readJobFile } from "./job.ts";
+import { withLateWarnings } from "./late-warnings.ts";
 import { type Ending, type Ledger, openLedger } from "./ledger.ts";
 import { clean } from "./lines.ts";
 import { lockJob } from "./lock.ts";
 import type { Message } from "./messages.ts";
-import { readPassphrase } from "./passphrase.ts";
+import { toldIfRefused, withNotices } from "./notify.ts";
 import { type Progress, progressReporter } from "./progress.ts";
+import { proof } from "./proof.ts";
+import { readyAtHome } from "./ready.ts";
 import type { Failure, RunResult } from "./result.ts";
 import { forgetCaches } from "./rollback/forget-cache.ts";
 import { session } from "./session.ts";
+import { repositoryBytes } from "./status/size.ts";
 import { RepositoryMissingError } from "./trust/config-file.ts";
 import { breachRemedy, describeBreach } from "./trust/describe.ts";
 import { gate } from "./trust/gate.ts";
+import { versionsApart } from "./versions.ts";
 
 export interface RunOptions {
   /** Ends the run: borg on both sides, the lock, the socket. */
@@ -30,24 +36,51 @@ export interface RunOptions {
   readonly onNote?: (text: string) => void;
   /** What home does to the repository after the pull, such as "compacting 40%"; as often as progress. */
   readonly onStep?: (text: string) => void;
+  /** It is tried again after such a result: nobody is told of this one. */
+  readonly willRetry?: (result: RunResult) => boolean;
 }
 
 /**
  * One backup from lock to record. What goes wrong once the run has begun is in the result, and in the ledger.
  * @param file the job file
- * @throws UserError when the run could not begin: job file, passphrase, lock, borg at home
+ * @throws UserError when the run could not begin: job file, lock, home's records
  */
 export async function runJob(file: string, options: RunOptions = {}): Promise<RunResult> {
   const job = readJobFile(file);
-  const passphrase = readPassphrase(job.passphraseFile);
+  using begun = await toldIfRefused({ job, ...options }, () => begin(job));
+  const { run, ledger } = begun;
+  // Awaited here: the lock and the ledger are let go when this returns.
+  return await withNotices({ job, ledger, ...options }, () =>
+    withHooksAtHome({ job, run, ledger, ...options }, (refused) => pullAndCare(begun, refused, options)),
+  );
+}
+
+interface Pull {
+  readonly job: JobFile;
+  readonly run: string;
+  readonly ledger: Ledger;
+}
+
+/** The job's lock, home's records, and in them the intent: a crash from here on leaves an open run, not an unexplained archive. */
+function begin(job: JobFile): Pull & Disposable {
   const paths = homePaths();
-  using _lock = lockJob(paths.lock(job.job), job.job);
-  await borgVersion();
-  using ledger = openLedger(paths.stateDb);
+  using opened = new DisposableStack();
+  opened.use(lockJob(paths.lock(job.job), job.job));
+  const ledger = opened.use(openLedger(paths.stateDb));
   const run = newRun();
-  // The intent first: a crash from here on leaves an open run, not an unexplained archive.
   ledger.begin(run, job.job);
-  const ending = await pull({ job, run, passphrase, ledger, state: paths.state }, options).catch((error) => {
+  const kept = opened.move();
+  return { job, run, ledger, [Symbol.dispose]: () => kept.dispose() };
+}
+
+async function pullAndCare(
+  begun: Pull,
+  refused: Failure | undefined,
+  options: RunOptions,
+): Promise<RunResult> {
+  const { job, run, ledger } = begun;
+  const work = refused ? failed(refused) : pull(begun, options);
+  const ending = await work.catch((error) => {
     if (error instanceof UserError) throw error; // home's records: the run stays open, and the next one finds it
     const remedy = "This is a bug of borgpull; please report it.";
     const failure: Failure = { kind: "bug", problem: String(error), remedy };
@@ -56,16 +89,19 @@ export async function runJob(file: string, options: RunOptions = {}): Promise<Ru
   });
   ledger.finish(run, ending);
   const wentWell = ending.outcome === "good" || ending.outcome === "warning";
-  const neglected = wentWell ? await care({ job, ledger, ...options }) : [];
-  for (const warning of neglected) options.onNote?.(warning);
+  const neglected = wentWell ? await care({ job, ledger, proof, ...options }) : [];
+  const size = repositoryBytes(job.repository);
+  if (size !== undefined) ledger.setRepositoryBytes(run, size);
   const [breach] = ledger.openBreaches(job.job);
-  return {
+  const result: RunResult = {
     run,
     ...ending,
-    ...(neglected.length > 0 ? { outcome: "warning", warnings: [...ending.warnings, ...neglected] } : {}),
     ...(breach ? { breach: `${describeBreach(breach)} ${breachRemedy(job.job)}` } : {}),
   };
+  return withLateWarnings(result, neglected, { ledger, ...options });
 }
+
+const failed = async (failure: Failure): Promise<Ending> => ({ outcome: "failed", failure, warnings: [] });
 
 /** Sorts by time, names the socket and the archive, and cannot be guessed: `20261122t031500z-9f3c1a07be42`. */
 export function newRun(now: Date = new Date()): string {
@@ -76,35 +112,33 @@ export function newRun(now: Date = new Date()): string {
   return `${time}-${crypto.randomBytes(6).toString("hex")}`;
 }
 
-interface Pull {
-  readonly job: JobFile;
-  readonly run: string;
-  readonly passphrase: string;
-  readonly ledger: Ledger;
-  readonly state: string;
-}
-
-async function pull({ job, run, passphrase, ledger, state }: Pull, options: RunOptions): Promise<Ending> {
+async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<Ending> {
   const { signal, onProgress, onNote } = options;
+  const ready = await readyAtHome(job);
+  if ("problem" in ready) return failed(ready);
   // What a run that died has left is looked at before another one adds to it.
   const before = await orFailure(async () => {
     const looked = await gate({ job, ledger, pending: run, ...(signal ? { signal } : {}) });
     await forgetCaches(job, ledger, signal);
     return looked;
   }, signal);
-  if ("problem" in before) return { outcome: "failed", failure: before, warnings: [] };
+  if ("problem" in before) return failed(before);
   const report = onProgress && progressReporter(onProgress, ledger.lastGood(job.job)?.figures?.originalBytes);
   let notes = 0;
+  const noted = new Set<string>();
   const facts = await orFailure(() =>
     session({
       job,
       run,
-      passphrase,
-      state,
+      passphrase: ready.passphrase,
+      state: homePaths().state,
       ...(signal ? { signal } : {}),
       onMessage: (message) => {
-        if (message.type === "progress") report?.(message);
-        else if (isNote(message) && notes++ < mostNotes) onNote?.(clean(message.message, 8192));
+        if (message.type === "progress") return report?.(message);
+        if (signal?.aborted) return; // how everything ends: tracebacks of borg, mostly
+        if (!isNote(message) || notes++ >= mostNotes) return;
+        noted.add(clean(message.message));
+        onNote?.(clean(message.message, 8192));
       },
     }),
   );
@@ -118,7 +152,13 @@ async function pull({ job, run, passphrase, ledger, state }: Pull, options: RunO
   ledger.serve(run, { reportedId, forbidden: served?.refusal, ignoredPuts: served?.ignoredPuts });
   // Without the signal: what was served is looked at even when the run is cancelled.
   const looked = await orFailure(() => gate({ job, ledger, run }));
-  return conclude({ job: job.job, run, host: endpoint(job.pull) }, verdict, looked);
+  const vps = "stage" in facts && facts.stage === "ran" ? facts.greeting?.borgctl : undefined;
+  const apart = versionsApart({ host: endpoint(job.pull), vps, jobFile: job.program });
+  const warnings = [...(apart ? [apart] : []), ...verdict.warnings];
+  const ending = conclude({ job: job.job, run, host: endpoint(job.pull) }, { ...verdict, warnings }, looked);
+  // Those of home's own; borg's were told as they came.
+  for (const warning of ending.warnings) if (!noted.has(warning)) onNote?.(warning);
+  return ending;
 }
 
 /** A VPS may write any number of lines, and who reads them keeps them. */

@@ -1,9 +1,10 @@
 import type ssh2 from "ssh2";
 import { type Connection, connect } from "../remote/connect.ts";
-import { ReachError } from "../schema/errors.ts";
+import { ReachError, UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
-import { vpsPaths } from "../schema/paths.ts";
+import { homePaths, vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
+import { readJobFile } from "./job.ts";
 import { lineReader } from "./lines.ts";
 import { type Message, parseMessage, parseOutput } from "./messages.ts";
 import { serve } from "./serve.ts";
@@ -36,7 +37,7 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
   const early = signal ? AbortSignal.any([signal, total]) : total;
   let connection: Connection;
   try {
-    connection = await connectUntil(early, job.pull);
+    connection = await connectUntil(early, job.pull).catch((error) => withNewKey(error, job, early));
   } catch (error) {
     if (early.aborted) return cutShort(total.aborted ? "timed-out" : "cancelled");
     if (error instanceof ReachError) return { stage: "connect", error };
@@ -95,7 +96,7 @@ function cutShort(ended: Exclude<Ran["ended"], "exit">, served: Ran["served"] = 
 }
 
 /** The signal given to `connect` ends the connection whenever it comes; ours may end only the connecting: borgctl is to be told first. */
-async function connectUntil(signal: AbortSignal, target: Target): Promise<Connection> {
+export async function connectUntil(signal: AbortSignal, target: Target): Promise<Connection> {
   signal.throwIfAborted();
   const connecting = new AbortController();
   const abort = () => connecting.abort(signal.reason);
@@ -105,6 +106,15 @@ async function connectUntil(signal: AbortSignal, target: Target): Promise<Connec
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** `pulumi up` may have given the job another pull key since its file was read: that one is tried before the failure counts. */
+async function withNewKey(error: unknown, { job, pull }: JobFile, signal: AbortSignal): Promise<Connection> {
+  const refused =
+    error instanceof ReachError ? error.failure === "login-refused" : error instanceof UserError;
+  const now = refused && !signal.aborted ? readJobFile(homePaths().jobFile(job)).pull : pull;
+  if (now.auth === pull.auth) throw error;
+  return connectUntil(signal, now);
 }
 
 /** undefined when it is forwarded; sshd never says why not. */

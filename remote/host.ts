@@ -11,7 +11,10 @@ export type Script =
   | "key-line"
   | "unit"
   | "run"
-  | "forget-cache";
+  | "forget-cache"
+  | "attended"
+  | "rename-cache"
+  | "confine";
 
 export interface RunOptions {
   readonly stdin?: string | Uint8Array;

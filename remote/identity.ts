@@ -54,6 +54,14 @@ export async function makeIdentity(file: string, comment: string): Promise<void>
   await keygen(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file]);
 }
 
+/** Moves a key pair to where there is none; nothing where it is not, or where there is one. */
+export async function moveIdentity(from: string, to: string): Promise<void> {
+  if ((await readIdentity(from)).kind === "absent" || (await readIdentity(to)).kind !== "absent") return;
+  await fs.mkdir(path.dirname(to), { recursive: true, mode: 0o700 });
+  await fs.rename(`${from}.pub`, `${to}.pub`).catch(() => {}); // it is written anew
+  await fs.rename(from, to);
+}
+
 /** Moves a key pair aside, to names that say when. Returns the private key's new path. */
 export async function retireIdentity(file: string): Promise<string> {
   const aside = `${file}.removed-${new Date().toISOString().replace(/[:.]/g, "")}`;

@@ -25,6 +25,8 @@ const adopt = z.boolean().optional();
 
 export const homeInputs = z.strictObject({ owner: ownerId });
 
+export const programInputs = z.strictObject(atHome);
+
 /** The drop-in as it would be, so that what stands in its way is named before anything is written. */
 const dropIn = {
   path: absolutePath,
@@ -100,7 +102,8 @@ export const systemdUnitInputs = z
   .strictObject({
     ...either,
     adopt,
-    manager: z.enum(["system", "user"]),
+    /** "none": systemd does not run there, and nothing is written. */
+    manager: z.enum(["system", "user", "none"]),
     /** Such as "borgpull-web1.timer". */
     name: z.string().regex(/^[A-Za-z0-9:_.@-]+\.(service|timer|path|socket|target)$/),
     content: z.string(),
@@ -121,6 +124,8 @@ export const repositoryInputs = z.strictObject({
   keyCopy: absolutePath,
   /** Take over a repository that borgpull did not make. */
   import: z.boolean().optional(),
+  /** The job's name before: what home has under it is this job's. */
+  renamedFrom: jobName.optional(),
 });
 
 export const pullInputs = z.strictObject({
@@ -141,6 +146,7 @@ export const auditInputs = z.strictObject({
 });
 
 export type HomeInputs = z.infer<typeof homeInputs>;
+export type ProgramInputs = z.infer<typeof programInputs>;
 export type PreflightInputs = z.infer<typeof preflightInputs>;
 export type HostUserInputs = z.infer<typeof hostUserInputs>;
 export type HostFileInputs = z.infer<typeof hostFileInputs>;

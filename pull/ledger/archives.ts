@@ -4,12 +4,12 @@ import type { DatabaseSync } from "node:sqlite";
  * What home thinks of an archive when it is there.
  * good: of a run of ours, its session left everything before it alone, and borg's check of it found nothing amiss.
  * unconfirmed: of a run of ours, and not that; partial: a checkpoint of a run of ours; before-us: there before home kept records;
- * foreign: no run of ours made it.
+ * attended: a person made it, with borg; foreign: no run of ours made it.
  */
-export type Trust = "good" | "unconfirmed" | "partial" | "before-us" | "foreign";
+export type Trust = "good" | "unconfirmed" | "partial" | "before-us" | "attended" | "foreign";
 
-/** Why it is no longer there. vanished: nobody at home removed it. */
-export type Gone = "vanished" | "pruned" | "rolled-back";
+/** Why it is no longer there. attended: a person removed it, with borg; vanished: nobody at home removed it. */
+export type Gone = "vanished" | "pruned" | "rolled-back" | "attended";
 
 export interface ArchiveRecord {
   /** 64 hexadecimal digits. */

@@ -6,6 +6,7 @@ export interface Event {
   readonly time: number;
   readonly kind:
     | "breach"
+    | "check"
     | "confirmed"
     | "prune"
     | "compact"
@@ -25,6 +26,8 @@ export interface Events {
   note(job: string, kind: Event["kind"], text: string): void;
   /** The youngest first. */
   events(job: string, limit: number): readonly Event[];
+  /** The youngest of a kind. */
+  lastEvent(job: string, kind: Event["kind"]): Event | undefined;
 }
 
 export function eventsIn(database: DatabaseSync, now: () => number): Events {
@@ -33,6 +36,14 @@ export function eventsIn(database: DatabaseSync, now: () => number): Events {
       database
         .prepare("INSERT INTO events (job, time, kind, text) VALUES (?, ?, ?, ?)")
         .run(job, now(), kind, text);
+    },
+    lastEvent: (job, kind) => {
+      const row = database
+        .prepare(
+          "SELECT time, kind, text FROM events WHERE job = ? AND kind = ? ORDER BY number DESC LIMIT 1",
+        )
+        .get(job, kind);
+      return row && ({ ...row } as unknown as Event);
     },
     events: (job, limit) =>
       database

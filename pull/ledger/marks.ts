@@ -9,7 +9,7 @@ export interface Mark {
   /** How many objects borg's index had; undefined where that was not looked at. */
   readonly objects?: number;
   /** What had ended then. */
-  readonly why: "begin" | "run" | "prune" | "compact" | "rollback" | "accept";
+  readonly why: "begin" | "run" | "prune" | "compact" | "rollback" | "accept" | "attended" | "passphrase";
   readonly run?: string;
   /** Milliseconds since 1970, by home's clock. */
   readonly time: number;

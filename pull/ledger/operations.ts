@@ -6,8 +6,26 @@ export type Plan =
   | { readonly kind: "compact" }
   /** Back to a segment; what lies later is moved into `aside`. */
   | { readonly kind: "rollback"; readonly segment: number; readonly aside: string }
+  /** A person works on it with borg, at home or from the VPS: what changes meanwhile is that person's own. */
+  | {
+      readonly kind: "attended";
+      readonly where: "home" | "vps";
+      /** In two words, such as "borg delete". */
+      readonly what: string;
+      /** Its log may be written anew, so that no rollback goes back to before. */
+      readonly rewritesLog: boolean;
+    }
+  /** Its key gets another passphrase. */
+  | { readonly kind: "passphrase" }
   /** borg's cache on the VPS still knows what a rollback took back; open until it is removed there. */
-  | { readonly kind: "forget-cache"; readonly repository: string };
+  | { readonly kind: "forget-cache"; readonly repository: string }
+  /** borg on the VPS still knows the repository by the job's old name; open until it is told. */
+  | {
+      readonly kind: "rename-cache";
+      readonly repository: string;
+      readonly from: string;
+      readonly to: string;
+    };
 
 export type Operation = Plan & { readonly number: number; readonly started: number };
 
@@ -16,7 +34,7 @@ export interface Operations {
   openOperations(job: string): readonly Operation[];
   beginOperation(job: string, plan: Plan): number;
   endOperation(number: number, outcome: "done" | "failed"): void;
-  /** When an operation of this kind was last done, milliseconds since 1970. */
+  /** When the last operation of this kind that was done ended, milliseconds since 1970: in the future, if the clock was set back since. */
   lastDone(job: string, kind: Plan["kind"]): number | undefined;
 }
 
@@ -46,10 +64,10 @@ export function operationsIn(database: DatabaseSync, now: () => number): Operati
     lastDone: (job, kind) => {
       const row = database
         .prepare(
-          "SELECT max(finished) AS time FROM operations WHERE job = ? AND kind = ? AND outcome = 'done'",
+          "SELECT finished AS time FROM operations WHERE job = ? AND kind = ? AND outcome = 'done' ORDER BY number DESC LIMIT 1",
         )
-        .get(job, kind) as { time: number | null };
-      return row.time ?? undefined;
+        .get(job, kind) as { time: number } | undefined;
+      return row?.time;
     },
   };
 }

@@ -39,10 +39,19 @@ export interface Runs {
   /** Records the intent, before anything is connected. Runs of the job that are still open died: they become "abandoned". Needs the job's lock. */
   begin(run: string, job: string): void;
   finish(run: string, ending: Ending): void;
+  /** What home had to say of a run after its end: a good one becomes one with warnings. */
+  addWarnings(run: string, warnings: readonly string[]): void;
   /** The youngest run with a good archive that is still there; of one repository, where its id is given. */
   lastGood(job: string, repository?: string): RunRecord | undefined;
   run(run: string): RunRecord | undefined;
   setRepositoryBytes(run: string, bytes: number): void;
+  /** How large the repository was after the runs that began since then, the youngest first. */
+  sizes(
+    job: string,
+    since: number,
+  ): readonly { readonly started: number; readonly repositoryBytes: number }[];
+  /** When the first run that is on record began. */
+  firstStarted(job: string): number | undefined;
   /** The youngest runs first. */
   runs(job: string, limit: number): readonly RunRecord[];
   /** Records what a session showed, once it is over. */
@@ -87,16 +96,25 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
         );
       if (Number(changes) !== 1) throw new Error(`run ${run} is not open in the ledger`);
     },
+    addWarnings: (run, warnings) => {
+      const known = select("run = ? AND outcome IS NOT NULL", run)[0]?.warnings ?? [];
+      database
+        .prepare(
+          `UPDATE runs SET warnings = ?, outcome = CASE outcome WHEN 'good' THEN 'warning' ELSE outcome END
+             WHERE run = ? AND outcome IS NOT NULL`,
+        )
+        .run(JSON.stringify([...known, ...warnings]), run);
+    },
     lastGood: (job, repository) => {
       const found = database
         .prepare(
           `SELECT runs.*, archives.id AS found_id, archives.name AS found_name FROM runs
              JOIN archives ON archives.run = runs.run
              WHERE runs.job = ? AND archives.trust = 'good' AND archives.gone IS NULL AND runs.finished IS NOT NULL
-             AND archives.repository = coalesce(?, archives.repository)
+             ${repository === undefined ? "" : "AND archives.repository = ?"}
              ORDER BY runs.started DESC LIMIT 1`,
         )
-        .get(job, repository ?? null) as unknown as
+        .get(job, ...(repository === undefined ? [] : [repository])) as unknown as
         | (Row & { found_id: string; found_name: string })
         | undefined;
       return found && { ...record(found), archive: { id: found.found_id, name: found.found_name } };
@@ -113,6 +131,18 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
         | { session: string }
         | undefined;
       return JSON.parse(row?.session ?? "{}") as ServedSession;
+    },
+    sizes: (job, since) =>
+      database
+        .prepare(
+          `SELECT started, repository_bytes AS repositoryBytes FROM runs
+             WHERE job = ? AND started >= ? AND repository_bytes IS NOT NULL ORDER BY started DESC`,
+        )
+        .all(job, since)
+        .map((row) => ({ ...row }) as { started: number; repositoryBytes: number }),
+    firstStarted: (job) => {
+      const row = database.prepare("SELECT min(started) AS started FROM runs WHERE job = ?").get(job);
+      return (row as { started: number | null }).started ?? undefined;
     },
     runs: (job, limit) => select("job = ? ORDER BY started DESC LIMIT ?", job, limit),
     ungated: (job) => select("job = ? AND gated = 0 ORDER BY started", job).map(({ run }) => run),

@@ -45,8 +45,10 @@ export function recordRollback(
   const then = moved
     ? archivesBySegment(known, ledger.marks(id), segment)
     : known.filter(({ gone }) => !gone);
-  // What home itself pruned may be back or not: the state gone back to may be from before or after it.
-  const expected = new Set(then.filter(({ gone }) => gone?.why !== "pruned").map(({ id }) => id));
+  // What home itself removed may be back or not: the state gone back to may be from before or after it.
+  const removed = (archive: ArchiveRecord) =>
+    archive.gone?.why === "pruned" || archive.gone?.why === "attended";
+  const expected = new Set(then.filter((archive) => !removed(archive)).map(({ id }) => id));
   const found = reconcile({ job, known, listed: listed ?? then, expected, runs });
   const problem = amiss ?? describeMissing(found);
   ledger.atomically(() => {

@@ -21,6 +21,10 @@ export function segmentFilesOf(repository: string): readonly SegmentFile[] {
     .toSorted((a, b) => a.segment - b.segment);
 }
 
+/** What the segments of a repository take, by their length. */
+export const dataBytes = (repository: string): number =>
+  segmentFilesOf(repository).reduce((sum, { bytes }) => sum + bytes, 0);
+
 /** As borg looks for them: names of digits alone. */
 const numbered = (folder: string): readonly string[] =>
   fs.readdirSync(folder).filter((name) => /^\d+$/.test(name));

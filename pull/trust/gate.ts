@@ -1,14 +1,16 @@
 import { UserError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { checkArchive, freeStaleLock, listArchives, readArchive, UnreadableError } from "../borg.ts";
-import type { ArchiveRecord, Breach, Ledger, Mark, Operation } from "../ledger.ts";
+import type { ArchiveRecord, Breach, Ledger, Mark } from "../ledger.ts";
 import type { Archive } from "../result.ts";
 import { countObjects } from "../rpc/existing.ts";
 import { lastCommitted } from "../segments.ts";
+import { withoutOwnDeletions } from "./attended.ts";
 import { type ConfigFile, configCopy, readConfig, readConfigCopy, writeConfigCopy } from "./config-file.ts";
 import { breachRemedy, describeBreach, describeFindings } from "./describe.ts";
 import { judge } from "./judge.ts";
 import { changesSince } from "./log.ts";
+import { endOwn, homesOwn } from "./own-work.ts";
 
 export interface GateOptions {
   readonly job: JobFile;
@@ -50,35 +52,44 @@ export async function gate(options: GateOptions): Promise<GateResult> {
   const mark = ledger.mark(id);
   const runs = ledger.ungated(job.job).filter((run) => run !== options.pending);
   if (!mark) return begin(options, config, runs);
-  const operation = homesOwn(job, ledger.openOperations(job.job));
-  const last = (await lastCommitted(job.repository)) ?? -1;
   const same = config.digest === mark.config;
+  const operation = homesOwn(job, ledger.openOperations(job.job));
+  const attended = operation?.kind === "attended" ? operation : undefined;
+  // Who works with borg at home may change its config too; that the passphrase still opens it, the listing shows.
+  const rewritten = !same && attended?.where === "home";
+  const last = (await lastCommitted(job.repository)) ?? -1;
   const forbidden = runs.map((run) => ledger.session(run).forbidden).find(Boolean);
   // With another key than home's own, borg at home can list nothing: not this time, nor until a person has decided.
-  const readable = config.digest === (copy?.digest ?? mark.config);
-  if (last === mark.segment && same && !operation && !forbidden) {
+  const readable = rewritten || config.digest === (copy?.digest ?? mark.config);
+  if (last === mark.segment && same && (!operation || attended) && !forbidden) {
     if (readable) ledger.setGated(runs);
+    if (attended) endOwn(options, attended, { appeared: [], gone: [] });
     return readable ? {} : { unlisted: true };
   }
   const known = ledger.archives(id).filter(({ gone }) => !gone);
   const listed = readable ? await list(options) : undefined;
   // After the listing: for it borg has made an index again where a crash left none.
   const objects = await countObjects(job.repository, last);
+  const changes =
+    operation && attended?.where !== "vps"
+      ? undefined
+      : await changesSince(mark, { job, last, objects, signal: options.signal });
   const judgement = judge({
     job: job.job,
-    config: same ? "same" : "changed",
+    config: same || rewritten ? "same" : "changed",
     known,
     listed,
     runs,
     removing: new Set(operation?.kind === "prune" ? operation.archives.map(({ id }) => id) : []),
-    segments: operation
-      ? undefined
-      : await changesSince(mark, { job, last, objects, signal: options.signal }),
+    ...(attended ? { attended: true } : {}),
+    segments: attended ? await withoutOwnDeletions(changes, { ...options, known, listed }) : changes,
     forbidden,
   });
   const tampered = judgement.findings.length > 0;
   const checked = await confirm(options, judgement.appeared, tampered);
-  const why = operation?.kind ?? "run";
+  const why = attended?.rewritesLog ? "compact" : (operation?.kind ?? "run");
+  // Before the record: cut off in between, the operation is open still, and it is taken as it is once more.
+  if (rewritten && copy?.digest !== config.digest) writeConfigCopy(job.job, config.text);
   ledger.atomically(() => {
     for (const { problem: _, ...archive } of checked) ledger.addArchive(id, archive);
     for (const { id: archive, why } of judgement.gone) ledger.setGone(id, archive, why);
@@ -92,7 +103,7 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     });
     // What was not listed may still come to light, and is theirs then.
     if (Array.isArray(listed)) ledger.setGated(runs);
-    if (operation) end(options, operation, judgement.gone);
+    if (operation) endOwn(options, operation, judgement);
   });
   const own = checked.find(({ run, trust }) => run && run === options.run && trust !== "partial");
   const breach = tampered ? ledger.openBreaches(job.job).at(-1) : undefined;
@@ -108,37 +119,6 @@ export async function requireTrusted(options: GateOptions): Promise<void> {
   await gate(options);
   const [breach] = options.ledger.openBreaches(options.job.job);
   if (breach) throw new TamperedError(describeBreach(breach), breachRemedy(options.job.job));
-}
-
-/** What home itself had begun and not ended: no session was served since, because each begins with a gate. */
-function homesOwn(
-  { job }: JobFile,
-  operations: readonly Operation[],
-): Extract<Operation, { kind: "prune" | "compact" }> | undefined {
-  if (operations.some(({ kind }) => kind === "rollback")) {
-    throw new UserError(
-      `A rollback of ${job} was begun and not ended.`,
-      `Run "borgpull rollback ${job}" again: it goes on where it was.`,
-    );
-  }
-  return operations.find((operation) => operation.kind === "prune" || operation.kind === "compact");
-}
-
-/** Ends what home had begun: the gate after a prune does, and the first one after a crash. What may be half done is done anew. */
-function end(
-  { job, ledger }: GateOptions,
-  operation: Extract<Operation, { kind: "prune" | "compact" }>,
-  gone: readonly { readonly id: string }[],
-): void {
-  if (operation.kind === "compact") {
-    ledger.endOperation(operation.number, "failed");
-    return;
-  }
-  const removed = operation.archives.filter(({ id }) => gone.some((archive) => archive.id === id));
-  const all = removed.length === operation.archives.length;
-  ledger.endOperation(operation.number, all ? "done" : "failed");
-  const text = `${removed.length} of ${operation.archives.length} archives removed`;
-  ledger.note(job.job, "prune", all ? text : `${text}, then it was interrupted`);
 }
 
 /** The first gate of a repository: what is there was there before us, save what an older version of the records knows. */

@@ -15,6 +15,8 @@ export interface GateFacts {
   readonly runs: readonly string[];
   /** Ids of archives that home itself was about to remove. */
   readonly removing: ReadonlySet<string>;
+  /** A person has worked on it meanwhile: what came and went is that person's. */
+  readonly attended?: boolean;
   /** What the log shows; undefined when home alone has written since the last gate. */
   readonly segments: SegmentAudit | undefined;
   readonly forbidden?: { readonly method: string; readonly reason: string } | undefined;
@@ -37,7 +39,10 @@ export function judge(facts: GateFacts): Judgement {
   const appeared = [...new Map((listed ?? []).toReversed().map((archive) => [archive.id, archive])).values()]
     .toReversed()
     .filter(({ id }) => !names.has(id))
-    .map((archive) => ({ ...archive, ...originOf(archive.name, facts) }));
+    .map((archive) => ({ ...archive, ...originOf(archive.name, facts) }))
+    .map((archive) =>
+      facts.attended && archive.trust === "foreign" ? { ...archive, trust: "attended" as const } : archive,
+    );
   // borg removes and restores by name: one that now means another archive is as bad as one that is gone.
   const expected = new Set([...facts.known, ...appeared].map(pairOf));
   const misnamed = (listed ?? []).filter((archive) => !expected.has(pairOf(archive)));
@@ -47,7 +52,7 @@ export function judge(facts: GateFacts): Judgement {
   const gone = listed
     ? facts.known
         .filter(({ id }) => !there.has(id))
-        .map(({ id, name }) => ({ id, name, why: facts.removing.has(id) ? "pruned" : "vanished" }) as const)
+        .map(({ id, name }) => ({ id, name, why: whyGone(id, facts) }))
     : [];
   const findings: Finding[] = [
     ...(facts.config === "changed" ? [{ kind: "config-changed" } as const] : []),
@@ -64,6 +69,11 @@ export function judge(facts: GateFacts): Judgement {
     appeared: appeared.map(({ id, name, run, trust }) => ({ id, name, trust, ...(run ? { run } : {}) })),
     gone: gone.map(({ id, why }) => ({ id, why })),
   };
+}
+
+function whyGone(id: string, { removing, attended }: Pick<GateFacts, "removing" | "attended">): Gone {
+  if (removing.has(id)) return "pruned";
+  return attended ? "attended" : "vanished";
 }
 
 const pairOf = ({ id, name }: Archive): string => `${id} ${name}`;

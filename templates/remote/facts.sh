@@ -69,7 +69,8 @@ fact_key() {
 # unit MANAGER NAME: enabled, active, and whether systemd has loaded what is on disk
 fact_unit() {
     command -v systemctl >/dev/null || { echo none; return 0; }
-    scope=--system; [ "$1" = user ] && scope=--user
+    scope=--system; [ "$1" != user ] || scope=--user
+    : "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"; export XDG_RUNTIME_DIR # unset after su, and in a job of cron
     echo "$(systemctl $scope is-enabled "$2" 2>/dev/null || true)"
     echo "$(systemctl $scope is-active "$2" 2>/dev/null || true)"
     systemctl $scope show -p NeedDaemonReload --value "$2" 2>/dev/null || echo none

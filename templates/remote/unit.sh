@@ -2,7 +2,8 @@
 # unit MANAGER stop NAME: stopped and disabled, before its file goes;  unit MANAGER reload: after it went
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-scope=--system; [ "$1" = user ] && scope=--user
+scope=--system; [ "$1" != user ] || scope=--user
+: "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"; export XDG_RUNTIME_DIR # unset after su, and in a job of cron
 case $2 in
 apply)
     systemctl $scope daemon-reload

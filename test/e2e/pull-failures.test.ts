@@ -169,7 +169,7 @@ test("a passphrase file that others may read is refused before anything is conne
   const open = path.join(home.folder, "open");
   fs.writeFileSync(open, "x\n", { mode: 0o644 });
   editJob(file, (data) => ({ ...data, passphraseFile: open }));
-  await assert.rejects(runJob(file), /chmod 600/);
+  await fails("passphrase-missing", /chmod 600/);
 });
 
 test("a wrong host key is refused before a secret is sent", async () => {

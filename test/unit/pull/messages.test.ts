@@ -74,6 +74,23 @@ test("borg's lines are told from text", () => {
   assert.equal(parseMessage('{"type": "archive_progress", "finished": true}'), undefined);
 });
 
+test("what came of a dump is a line for a person, a warning when it failed", () => {
+  assert.deepEqual(parseMessage('{"dump": "shop\\u001b.sql", "code": 0, "bytes": 2000000}'), {
+    type: "log",
+    level: "info",
+    msgid: "dump",
+    message: "The dump shop .sql was made: 2.0 MB.",
+  });
+  assert.deepEqual(parseMessage('{"dump": "shop.sql", "code": 1, "bytes": 0}'), {
+    type: "log",
+    level: "warning",
+    msgid: "dump",
+    message: "The dump shop.sql failed with exit code 1: 0 B.",
+  });
+  assert.equal(parseMessage('{"dump": "shop.sql", "bytes": 5}'), undefined, "it goes on");
+  assert.equal(parseMessage('{"alive": true}'), undefined, "a hook goes on");
+});
+
 test("a progress of absurd numbers is none", () => {
   assert.equal(
     parseMessage(

@@ -1,0 +1,108 @@
+/** A job under another name keeps its history: what home has of it gets the new name, in steps that can each be done twice. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { UserError } from "../schema/errors.ts";
+import type { JobFile } from "../schema/job-file.ts";
+import { homePaths } from "../schema/paths.ts";
+import { repositoryId } from "./borg.ts";
+import { readJobFile } from "./job.ts";
+import { openLedger } from "./ledger.ts";
+import { lockJob } from "./lock.ts";
+import { forgetCaches } from "./rollback/forget-cache.ts";
+import { syncFolder } from "./trust/config-file.ts";
+import { gate } from "./trust/gate.ts";
+
+export interface RenameOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly signal?: AbortSignal | undefined;
+  /** What is left for the next run to do, a sentence. */
+  readonly onWarning: (text: string) => Promise<void>;
+  readonly onStep?: (step: string) => void;
+}
+
+/**
+ * Gives the records, the passphrase and the copy of the key of one job another job's name. The repository stays where it is.
+ * @returns whether there was anything of that name
+ * @throws UserError when it runs just now, when its repository cannot be looked at, or when the new name has things of its own
+ */
+export async function renameJob({
+  from,
+  to,
+  signal,
+  onWarning,
+  onStep = () => {},
+}: RenameOptions): Promise<boolean> {
+  const paths = homePaths();
+  const moves = [
+    { old: paths.keyCopy(from), now: paths.keyCopy(to) },
+    ...passphrasesOf(from).map((old) => ({
+      old,
+      now: path.join(
+        path.dirname(old),
+        path.basename(old).replace(from, () => to),
+      ),
+    })),
+  ].filter(({ old }) => fs.existsSync(old));
+  const file = paths.jobFile(from);
+  if (moves.length === 0) return false;
+  const taken = moves.find(({ now }) => fs.existsSync(now));
+  if (taken) {
+    throw new UserError(
+      `${to} cannot be the new name of ${from}: ${taken.now} is there already.`,
+      "Choose a name that no job has had, or leave renamedFrom out.",
+    );
+  }
+  using _old = lockJob(paths.lock(from), from);
+  using _new = lockJob(paths.lock(to), to);
+  using ledger = openLedger(paths.stateDb);
+  const job = fs.existsSync(file) ? readJobFile(file) : undefined;
+  // What its runs have left is judged while they have its name: their archives are called by it.
+  if (job && fs.existsSync(job.passphraseFile) && repositoryId(job.repository)) {
+    await gate({ job, ledger, ...(signal ? { signal } : {}) });
+  }
+  onStep("recording the new name");
+  const id = job && repositoryId(job.repository);
+  ledger.atomically(() => {
+    if (!ledger.renameJob(from, to)) return;
+    if (id) ledger.beginOperation(to, { kind: "rename-cache", repository: id, from, to });
+    ledger.note(to, "renamed", `was ${from}`);
+  });
+  for (const { old, now } of moves) {
+    onStep(`moving ${path.relative(paths.config, old)}`);
+    fs.mkdirSync(path.dirname(now), { recursive: true, mode: 0o700 });
+    fs.renameSync(old, now);
+    syncFolder(path.dirname(now));
+  }
+  fs.rmSync(path.join(paths.state, "serve", from), { recursive: true, force: true });
+  onStep("telling the VPS");
+  if (job) await tellVps({ ...job, job: to }, { ledger, signal, onWarning });
+  return true;
+}
+
+/** The passphrase of a job and those that it had before; never those of a job whose name begins alike. */
+function passphrasesOf(job: string): readonly string[] {
+  const file = homePaths().passphrase(job);
+  const folder = path.dirname(file);
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  return names
+    .filter((name) => name === job || name === `${job}.new` || name.startsWith(`${job}.old-`))
+    .map((name) => path.join(folder, name));
+}
+
+/** borg on the VPS knows the repository by an address that has the job's name in it. */
+async function tellVps(
+  job: JobFile,
+  {
+    ledger,
+    signal,
+    onWarning,
+  }: { readonly ledger: Parameters<typeof forgetCaches>[1] } & Pick<RenameOptions, "signal" | "onWarning">,
+): Promise<void> {
+  try {
+    await forgetCaches(job, ledger, signal);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    await onWarning(error.message);
+  }
+}
