@@ -22,7 +22,7 @@ export function classify(facts: SessionFacts, context: Context): Verdict {
       remedy: `Check MaxSessions (at least 1) in sshd_config for ${context.instance}.`,
     });
   }
-  const warnings = warningsOf(facts);
+  const warnings = [...skewedClock(facts, context), ...warningsOf(facts)];
   const { exitCode, report } = facts;
   if (exitCode === 0 || isWarning(exitCode, report)) {
     if (!report) {
@@ -55,6 +55,16 @@ function isWarning(exitCode: number | undefined, report: Report | undefined): bo
 }
 
 const ownWarnings: readonly (number | undefined)[] = [213, 217];
+
+/** Home goes by its own clock; times in the archive, expiry of the pull key and whatever else runs there go by that of the VPS. */
+function skewedClock({ greeting, greeted }: Ran, { host }: Context): readonly string[] {
+  if (greeting?.time === undefined || greeted === undefined) return [];
+  const minutes = Math.round((greeting.time - greeted / 1000) / 60);
+  if (Math.abs(minutes) < 5) return [];
+  const [amount, unit] = Math.abs(minutes) < 120 ? [minutes, "minutes"] : [Math.round(minutes / 60), "hours"];
+  const which = amount > 0 ? "ahead of" : "behind";
+  return [`The clock of ${host} is ${Math.abs(amount)} ${unit} ${which} home's: set one of them right.`];
+}
 
 /** What a person should read: borg's warnings, and whoever else came to the socket. */
 function warningsOf({ messages, served, exitCode }: Ran): readonly string[] {

@@ -91,6 +91,8 @@ export const greeting = z.object({
   borg: z.string().regex(/^[0-9a-z.+-]{1,40}$/),
   relay: z.enum(["nc", "python3"]),
   privilege: z.enum(["read-all", "user", "root"]),
+  /** Seconds since 1970 by the VPS's clock. */
+  time: z.int().nonnegative().optional(),
 });
 export type Greeting = z.infer<typeof greeting>;
 

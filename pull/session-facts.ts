@@ -13,6 +13,8 @@ export type SessionFacts =
       readonly ended: "exit" | "lost" | "cancelled" | "stalled" | "timed-out";
       readonly exitCode: number | undefined;
       readonly greeting?: Greeting;
+      /** When it came, in milliseconds since 1970 by home's clock. */
+      readonly greeted?: number;
       readonly report?: Report;
       readonly messages: readonly Message[];
       readonly served: Served;

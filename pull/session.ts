@@ -168,6 +168,7 @@ async function follow(
   const messages: Message[] = [];
   const output: Buffer[] = [];
   let size = 0;
+  let greeted: number | undefined;
   let exitCode: number | undefined;
   let interrupted: Interruption | undefined;
   const done = Promise.withResolvers<void>();
@@ -183,6 +184,7 @@ async function follow(
   });
   channel.on("data", (data: Buffer) => {
     options.alive();
+    greeted ??= Date.now();
     size += data.length;
     if (size <= outputLimit) output.push(data);
   });
@@ -225,6 +227,7 @@ async function follow(
     ended: exitCode === 0 ? "exit" : (interrupted ?? (exitCode === undefined ? "lost" : "exit")),
     exitCode,
     ...parseOutput(Buffer.concat(output).toString("utf8")),
+    ...(greeted === undefined ? {} : { greeted }),
     messages,
   };
 }

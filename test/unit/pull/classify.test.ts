@@ -67,6 +67,26 @@ for (const one of cases) {
   });
 }
 
+for (const [seconds, warnings] of [
+  [240, []],
+  [600, ["The clock of web1 is 10 minutes ahead of home's: set one of them right."]],
+  [-2 * 86_400, ["The clock of web1 is 48 hours behind home's: set one of them right."]],
+] as const) {
+  test(`classify: a VPS whose clock is ${seconds} s off`, () => {
+    const time = 1_800_000_000;
+    const greeting = {
+      borgctl: "1",
+      borg: "1.2.4",
+      relay: "nc",
+      privilege: "user",
+      time: time + seconds,
+    } as const;
+    const facts = factsOf({ name: "", facts: { exitCode: 0, report: true }, expect: { outcome: "good" } });
+    const verdict = classify({ ...facts, greeting, greeted: time * 1000 } as SessionFacts, context);
+    assert.deepEqual({ outcome: verdict.outcome, warnings: verdict.warnings }, { outcome: "good", warnings });
+  });
+}
+
 test("classify: what keeps us from the host keeps its own words", () => {
   const error = new ReachError("host-key", "It shows another key.", "Compare.");
   const verdict = classify({ stage: "connect", error }, context);
