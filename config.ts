@@ -9,6 +9,8 @@ import { stackConfig } from "./config/schema.ts";
 /** A stack's config, checked and with its defaults merged in: the arguments of the components. */
 export interface Config {
   readonly hosts: readonly HostConfig[];
+  /** The file that the watch writes for Prometheus. */
+  readonly metrics?: string;
   /** What could not be checked, a sentence each. */
   readonly warnings: readonly string[];
 }
@@ -16,13 +18,13 @@ export interface Config {
 /**
  * Checks what a person wrote under `borgpull:` and merges the defaults into it, before any host is touched. Reads known_hosts and
  * asks `systemd-analyze calendar`, nothing else.
- * @param raw repositories, defaults, hosts and instance, as in Pulumi.example.yaml
+ * @param raw repositories, defaults, hosts, instance and metrics, as in Pulumi.example.yaml
  * @param env HOME and SSH_AUTH_SOCK decide the defaults
  * @throws UserError naming every mistake by its path, each with its remedy
  */
 export function parseConfig(raw: unknown, env: Env): Config {
   const problems: Problem[] = [];
-  const stack = readStack(raw, env, problems);
+  const { metrics, ...stack } = readStack(raw, env, problems);
   const hosts = Object.entries(group(group(raw).hosts)).flatMap(([name, entry]) => {
     const host = readHost(name, entry, stack, problems);
     return host ? [host] : [];
@@ -30,17 +32,22 @@ export function parseConfig(raw: unknown, env: Env): Config {
   problems.push(...acrossHosts(hosts));
   const warnings = checkSchedules(raw, problems);
   refuse(problems);
-  return { hosts, warnings };
+  return { hosts, warnings, ...(metrics === undefined ? {} : { metrics }) };
 }
 
 /** What the hosts need of the stack's own options, even when some of those are wrong. */
-function readStack(raw: unknown, env: Env, problems: Problem[]): Stack {
+function readStack(
+  raw: unknown,
+  env: Env,
+  problems: Problem[],
+): Stack & { readonly metrics: string | undefined } {
   const stack = check(stackConfig, raw, [], problems);
   const { repositories } = group(raw);
   return {
     defaults: stack?.defaults ?? {},
     repositories: stack?.repositories ?? (repositories === undefined ? undefined : "/"),
     instance: stack?.instance,
+    metrics: stack?.metrics,
     env,
   };
 }

@@ -9,7 +9,7 @@ import { readStackConfig } from "./config/stack.ts";
 import { parseConfig } from "./config.ts";
 
 tellFailuresInASentence();
-const { hosts, warnings } = forPeople(() =>
+const { hosts, warnings, metrics } = forPeople(() =>
   parseConfig(readStackConfig(pulumi.runtime.allConfig()), process.env),
 );
 for (const warning of warnings) void pulumi.log.warn(warning);
@@ -17,8 +17,8 @@ for (const warning of warnings) void pulumi.log.warn(warning);
 const home = declareHome();
 const all = hosts.flatMap((host) => host.jobs.map(({ options }) => options));
 const channels = all.flatMap(({ notify = {} }) => Object.values(notify));
-if (all.some(({ schedule }) => schedule !== undefined) || channels.length > 0)
-  declareWatch(home, { commands: channels.some(({ kind }) => kind === "command") });
+if (all.some(({ schedule }) => schedule !== undefined) || channels.length > 0 || metrics !== undefined)
+  declareWatch(home, { metrics, commands: channels.some(({ kind }) => kind === "command") });
 
 /** Job -> where it is and what it last backed up. */
 export const jobs = Object.fromEntries(

@@ -20,7 +20,7 @@ export function borgCommandLine(): Command {
       "after",
       `
 No pull begins meanwhile. Archives that you make or remove so are shown as "attended", and are no alarm.
-The exit code is borg's; 3 if something else was found in the repository.
+The exit code is borg's; 3 while something was found in the repository that waits for your decision. Until then nothing is compacted.
 
 Examples:
   borgpull borg web1 -- list

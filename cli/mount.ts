@@ -4,7 +4,7 @@ import { mount } from "../pull/mount.ts";
 import { findArchive } from "../pull/restore.ts";
 import { statusLine } from "./status-line.ts";
 import { describeArchive, requireTrust, warnOfBreach } from "./trusted.ts";
-import { withJob } from "./with-job.ts";
+import { type Open, withJob } from "./with-job.ts";
 
 /** `borgpull mount JOB [ARCHIVE] DIR`: look into an archive as into a folder. */
 export function mountCommand(): Command {
@@ -50,7 +50,7 @@ async function mountOne(
     untrusted,
   }: { readonly wanted: string | undefined; readonly folder: string; readonly untrusted: boolean },
 ): Promise<void> {
-  await withJob(name, async ({ job, ledger, signal }) => {
+  const work = async ({ job, ledger, signal }: Open) => {
     const line = statusLine();
     line.show(`${name}: looking for the archive`);
     const archive = await findArchive({ job, ledger, signal }, wanted).finally(line.clear);
@@ -63,5 +63,6 @@ async function mountOne(
       );
     await mount({ job, archive: archive.name, folder, signal, onMounted }).finally(line.clear);
     line.say(`${name}: unmounted`);
-  });
+  };
+  await withJob(name, work, "Run it again.");
 }

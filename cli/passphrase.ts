@@ -45,7 +45,9 @@ async function changeOne(name: string, { fromFile, type = false }: Options, comm
   if (fromFile !== undefined && type) command.error("Give one of --from-file and --type.");
   const job = readJobFile(jobFileOf(name));
   const paths = homePaths();
-  using _lock = lockJob(paths.lock(name), name);
+  // Before the lock: nobody waits for a person who is thinking of one.
+  const asked = fromFile !== undefined ? readPassphrase(fromFile) : type ? await askTwice(name) : undefined;
+  using _lock = lockJob(paths.lock(name), name, { brief: true });
   await borgVersion();
   using ledger = openLedger(paths.stateDb);
   const line = statusLine();
@@ -55,11 +57,10 @@ async function changeOne(name: string, { fromFile, type = false }: Options, comm
     if (resumed) {
       line.clear();
       console.log(`${name}: the change that was begun before is done.`);
-      return console.log(advice(job, resumed.old));
+      const asAsked = asked === undefined || asked === readPassphrase(job.passphraseFile);
+      if (asAsked) return console.log(advice(job, resumed.old));
     }
-    const passphrase =
-      fromFile !== undefined ? readPassphrase(fromFile) : type ? await askTwice(name) : newPassphrase();
-    const { old } = await changePassphrase({ job, ledger, passphrase, onStep });
+    const { old } = await changePassphrase({ job, ledger, passphrase: asked ?? newPassphrase(), onStep });
     line.clear();
     console.log(`${name}: the passphrase is changed.`);
     console.log(advice(job, old));

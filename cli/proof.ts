@@ -1,9 +1,10 @@
 import { Command } from "commander";
+import { checkRemedy } from "../pull/care/sound.ts";
 import { clean } from "../pull/lines.ts";
 import { proof } from "../pull/proof.ts";
 import { exitCodes } from "./exit-code.ts";
 import { statusLine } from "./status-line.ts";
-import { withJob } from "./with-job.ts";
+import { type Open, withJob } from "./with-job.ts";
 
 /** `borgpull proof JOB`: proves that files come back, now. */
 export function proofCommand(): Command {
@@ -17,25 +18,27 @@ export function proofCommand(): Command {
 }
 
 const help = `
-Restored are a file with the run's name, which every archive has, and up to 20 files at random. What has
-not changed on the VPS since, by its time and size, must have the same content there. A VPS can lie about
-its own files, and about nothing else.
+Restored are a file with the run's name, which every archive has, and up to 20 files at random, of up to
+64 MB each. What has not changed on the VPS since, by its ctime and size, must have the same content there.
+A VPS that is away is no reason to fail; one that lies can do so of its own files alone.
 
 Example:
   borgpull proof web1
 
-Exit code 2: something did not come back as it was.`;
+Exit code 1: the archive has nothing to prove it with; 2: something did not come back as it was.`;
 
 async function proveOne(name: string): Promise<void> {
-  await withJob(name, async ({ job, ledger, signal }) => {
+  const work = async ({ job, ledger, signal }: Open) => {
     const line = statusLine();
     const onStep = (text: string) => line.show(`${name}: ${text}`);
     const { outcome, problem, summary, archive } = await proof({ job, ledger, signal, onStep }).finally(
       line.clear,
     );
     console.log(`${name}: ${clean(archive, 100)}: ${summary}`);
-    if (outcome === "good") return;
-    console.error(`${name}: the proof failed: ${problem} See docs/operations.md.`);
-    process.exitCode = exitCodes.failed;
-  });
+    if (outcome === "ended") console.error(`${name}: nothing is proved. ${problem}`);
+    if (outcome === "failed")
+      console.error(`${name}: the proof failed: ${problem} ${checkRemedy(name, "proof")}`);
+    process.exitCode = { good: exitCodes.good, ended: exitCodes.warnings, failed: exitCodes.failed }[outcome];
+  };
+  await withJob(name, work, "Run it again.");
 }

@@ -37,11 +37,9 @@ const modeOf = (file: string): number =>
 
 async function page(now: number): Promise<string> {
   // Here and not above: the library that draws takes longer to load than any other verb takes in all.
-  const { historyOf, reportHtml, weeks } = await import("../report/index.ts");
+  const { reportHtml } = await import("../report/index.ts");
   using ledger = ledgerIfThere(homePaths().stateDb);
   const members = fleet(jobNames(), ledger, now);
-  const jobs = members.flatMap((member) => (member.kind === "job" ? [member.job] : []));
-  const since = now - weeks * 7 * 86_400_000;
-  const histories = new Map(jobs.map((job) => [job.job, historyOf(job, ledger, since)]));
-  return reportHtml({ home: os.hostname(), members, next: await nextRuns(jobs), histories, now });
+  const next = await nextRuns(members.flatMap((member) => (member.kind === "job" ? [member.job] : [])));
+  return reportHtml({ home: os.hostname(), members, next, ledger, now });
 }

@@ -5,11 +5,12 @@ import { readJobFile } from "../pull/job.ts";
 import { clean } from "../pull/lines.ts";
 import { bytes, count, percent } from "../pull/progress.ts";
 import { type Destination, findArchive, type Plan, planRestore, restore } from "../pull/restore.ts";
+import { UserError } from "../schema/errors.ts";
 import { exitCodes } from "./exit-code.ts";
 import { jobFileOf } from "./job.ts";
 import { statusLine } from "./status-line.ts";
 import { describeArchive, requireTrust, warnOfBreach } from "./trusted.ts";
-import { withJob } from "./with-job.ts";
+import { type Open, withJob } from "./with-job.ts";
 
 interface Options {
   readonly to?: string;
@@ -36,28 +37,32 @@ export function restoreCommand(): Command {
     .option("--untrusted", "take an archive that home does not trust")
     .option("--numeric-ids", "owners by number, not by name")
     .addHelpText("after", help)
-    .action(async (job: string, archive: string, paths: string[], options: Options, command: Command) => {
+    .action(async (job: string, first: string, others: string[], options: Options, command: Command) => {
       if (options.to === undefined && !options.dryRun)
         command.error("Say where to: --to DIR, or --to JOB:/DIR.");
-      if (archive.startsWith("/")) {
-        command.error(`Say which archive before the paths: borgpull restore ${job} latest ${clean(archive)}`);
-      }
-      await restoreOne(job, { archive, paths, options });
+      // No archive's name has a slash in it.
+      const request = first.includes("/")
+        ? { archive: "latest", paths: [first, ...others] }
+        : { archive: first, paths: others };
+      await restoreOne(job, { ...request, options });
     });
 }
 
 const help = `
 A date means the newest good archive whose run began by then, a day its end, by this machine's clock.
+Without an archive, paths that have a slash in them are of the latest one. What they lie in is made for
+root alone (mode 700) where it is not restored itself.
 
 Examples:
   borgpull restore web1 --to /root/web1
-  borgpull restore web1 latest /etc/nginx /var/www --to /root/web1
+  borgpull restore web1 /etc/nginx /var/www --to /root/web1
   borgpull restore web1 2026-11-22 /etc --to web1:/root/restore
   borgpull restore web1 latest /home --dry-run
 
-JOB:/FOLDER is reached over the administrator's login; that VPS has the job's passphrase in its memory
-meanwhile. Owners, modes, times, links, extended attributes and ACLs come back as they were, and so do
-set-user-ID bits and device nodes. borg can write to that folder alone, whatever links the archive
+JOB:/FOLDER is reached over the administrator's login. That VPS is given the passphrase of the archive's
+job, and can read all of that job's archives meanwhile, but change nothing: another VPS should be one that
+you trust with them. Owners, modes, times, links, extended attributes and ACLs come back as they were, and
+so do set-user-ID bits and device nodes. borg can write to that folder alone, whatever links the archive
 holds. Pulls of the job do not begin before it has ended.
 
 Exit code 1: there were warnings.`;
@@ -70,7 +75,7 @@ interface Request {
 
 async function restoreOne(name: string, { archive: wanted, paths, options }: Request): Promise<void> {
   const to = options.to === undefined ? undefined : destination(options.to);
-  await withJob(name, async ({ job, ledger, signal }) => {
+  const work = async ({ job, ledger, signal }: Open) => {
     const line = statusLine();
     try {
       line.show(`${name}: looking for the archive`);
@@ -110,13 +115,20 @@ async function restoreOne(name: string, { archive: wanted, paths, options }: Req
     } finally {
       line.clear();
     }
-  });
+  };
+  await withJob(name, work, "Run it again, with --overwrite or to another folder.");
 }
 
-/** JOB:/FOLDER is on that job's VPS, anything else here. */
+/** As scp has it: a colon before the first slash names another machine. */
 function destination(text: string): Destination {
+  if (!/^[^/]*:/.test(text)) return { kind: "home", folder: path.resolve(text) };
   const [, job, folder] = /^([a-z0-9][a-z0-9-]{0,39}):(\/.*)$/s.exec(text) ?? [];
-  if (job === undefined || folder === undefined) return { kind: "home", folder: path.resolve(text) };
+  if (job === undefined || folder === undefined) {
+    throw new UserError(
+      `${clean(text)} is no JOB:/FOLDER.`,
+      `Name the job whose VPS it is, and a whole path, such as web1:/root/restore; a folder of this machine: ./${clean(text)}`,
+    );
+  }
   return { kind: "vps", job: readJobFile(jobFileOf(job)), folder: path.posix.normalize(folder) };
 }
 

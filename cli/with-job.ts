@@ -16,9 +16,14 @@ export interface Open {
 
 /**
  * Works on a job's repository at home: under the job's lock, with home's records open, ended by Ctrl-C.
+ * @param afterCancel what to do after that, a sentence
  * @throws UserError when the job is being worked on, when there is no borg, or when it was cancelled
  */
-export async function withJob(name: string, work: (open: Open) => Promise<void>): Promise<void> {
+export async function withJob(
+  name: string,
+  work: (open: Open) => Promise<void>,
+  afterCancel = "Run it again: it goes on with the rest.",
+): Promise<void> {
   const job = readJobFile(jobFileOf(name));
   const paths = homePaths();
   using _lock = lockJob(paths.lock(job.job), job.job);
@@ -29,9 +34,6 @@ export async function withJob(name: string, work: (open: Open) => Promise<void>)
     await work({ job, ledger, signal: cancel.signal });
   } catch (error) {
     if (!cancel.signal.aborted) throw error;
-    throw new UserError(
-      `${job.job}: cancelled. What was done until then is done.`,
-      "Run it again: it goes on with the rest.",
-    );
+    throw new UserError(`${job.job}: cancelled. What was done until then is done.`, afterCancel);
   }
 }

@@ -1,7 +1,9 @@
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { crontabLine } from "../config/crontab.ts";
 import { ownerMark } from "../schema/names.ts";
 import * as templates from "../templates/index.ts";
+import { shellWord } from "../templates/quote.ts";
 import { stackOwner } from "./home.ts";
 import { type Home, SystemdUnit } from "./resources.ts";
 
@@ -30,7 +32,7 @@ export interface UnitOptions {
   readonly dependsOn?: readonly pulumi.Resource[];
 }
 
-/** Where home has no systemd they are declared and nothing comes of them. The user's own manager needs `loginctl enable-linger`. */
+/** Where home has no systemd they are declared, and nothing comes of them but a line for cron. The user's own manager needs `loginctl enable-linger`. */
 export function declareUnits(home: Home, what: Scheduled, options: UnitOptions): void {
   const owner = stackOwner();
   const { description, schedule, delaySeconds } = what;
@@ -71,4 +73,22 @@ export function declareUnits(home: Home, what: Scheduled, options: UnitOptions):
     );
   const started = unit("service", service, false, [program]);
   unit("timer", templates.timer({ ...about, schedule, delaySeconds }), true, [started]);
+  tellCron(home, what);
 }
+
+/** Where home has no systemd: what to put into cron instead. */
+function tellCron({ manager, program, placement }: Home, { name, words, schedule }: Scheduled): void {
+  pulumi.all([manager, program.current, placement]).apply(([scope, current, environment]) => {
+    if (scope !== "none") return;
+    const assigned = Object.entries(environment).map(([key, value]) => `${key}=${shellWord(value)}`);
+    const call = [path.join(current, "cli/borgpull"), ...words].map(cronWord);
+    const command = [...assigned, ...call].join(" ");
+    const line = crontabLine(schedule, command.replaceAll("%", "\\%"));
+    const what = line
+      ? `Put this into the crontab (crontab -e): ${line}`
+      : `${JSON.stringify(schedule)} is more than one line of a crontab can say; have this called at these times: ${command}`;
+    void pulumi.log.info(`${name}: systemd does not run at home, so no timer does. ${what}`);
+  });
+}
+
+const cronWord = (word: string): string => (/^[\w@+:,./-]+$/.test(word) ? word : shellWord(word));

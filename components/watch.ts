@@ -1,3 +1,4 @@
+import * as path from "node:path";
 import { stackOwner } from "./home.ts";
 import type { Home } from "./resources.ts";
 import { declareUnits, type UnitOptions } from "./units.ts";
@@ -8,6 +9,12 @@ export interface WatchOptions {
    * @default false
    */
   readonly commands?: boolean | undefined;
+  /**
+   * A file that it writes for Prometheus, of all jobs at home: one with the ending .prom in the folder of node_exporter's textfile
+   * collector.
+   * @default none
+   */
+  readonly metrics?: string | undefined;
 }
 
 /**
@@ -16,7 +23,7 @@ export interface WatchOptions {
  */
 export function declareWatch(
   home: Home,
-  { commands = false }: WatchOptions = {},
+  { commands = false, metrics }: WatchOptions = {},
   options: UnitOptions = {},
 ): void {
   const owner = stackOwner();
@@ -26,12 +33,12 @@ export function declareWatch(
       name: "watch",
       unit: `borgpull-watch-${owner.replace("/", "-")}`,
       description: `watch the backups of ${owner}`,
-      words: ["watch", "--owner", owner],
+      words: ["watch", "--owner", owner, ...(metrics === undefined ? [] : ["--metrics", metrics])],
       schedule: "hourly",
       delaySeconds: 600,
       timeoutSeconds: 900,
       confined: !commands,
-      writable: ({ state }) => [state],
+      writable: ({ state }) => [state, ...(metrics === undefined ? [] : [path.dirname(metrics)])],
     },
     options,
   );

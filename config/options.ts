@@ -188,7 +188,7 @@ export interface JobDefaults {
    */
   readonly encryption?: "repokey-blake2" | "repokey" | "authenticated-blake2" | "authenticated" | undefined;
   /**
-   * Take over a repository that borgpull did not make.
+   * Take over a repository that borgpull did not make: `encryption` says how it was made, and its passphrase is in the job's passphrase file.
    * @default false
    */
   readonly import?: boolean | undefined;

@@ -193,6 +193,7 @@ export const stackConfig = z.strictObject({
   defaults: stackDefaults.optional(),
   hosts: z.record(z.string(), z.unknown()),
   instance: instanceName.optional(),
+  metrics: plainPath.optional(),
 });
 
 export type HostEntry = z.infer<typeof hostEntry>;

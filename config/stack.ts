@@ -12,7 +12,7 @@ export function readStackConfig(all: Readonly<Record<string, string>>): Readonly
   return Object.fromEntries(ours);
 }
 
-const plain = new Set(["repositories", "instance"]);
+const plain = new Set(["repositories", "instance", "metrics"]);
 
 function parsed(key: string, text: string): unknown {
   if (plain.has(key)) return text;

@@ -4,7 +4,7 @@ import type { JobFile } from "../schema/job-file.ts";
 import { homePaths } from "../schema/paths.ts";
 import { endpoint } from "../schema/target.ts";
 import { readJobFile } from "./job.ts";
-import { refuseWhileBusy } from "./lock.ts";
+import { lockJobInTime, refuseWhileBusy } from "./lock.ts";
 import { toldIfRefused } from "./notify.ts";
 import { defaultMaxParallel, takeSlot } from "./queue.ts";
 import type { RunResult } from "./result.ts";
@@ -15,6 +15,8 @@ import { type RunOptions, runJob } from "./run.ts";
 export type Pause =
   /** Other jobs of this home are under way, as many as may be. */
   | { readonly kind: "turn"; readonly running: readonly string[] }
+  /** Somebody is at the job for a moment: `pulumi up` tries its key, say. */
+  | { readonly kind: "brief-work" }
   /** The VPS cannot be reached; told anew every second. `next` is the number of the try to come, of `tries`. */
   | {
       readonly kind: "retry";
@@ -58,15 +60,23 @@ async function oneTry(file: string, job: JobFile, options: BackUpOptions & RunOp
   return await runJob(file, options);
 }
 
-/** @throws JobBusyError before it waits, when somebody works on the job */
+/** Brief work on a job takes some seconds; whatever goes on for so long is stuck. */
+const briefSeconds = 120;
+
+/** @throws JobBusyError before it waits, when somebody works on the job, unless that is brief */
 async function takeTurn(job: JobFile, { signal, onNote, onPause }: BackUpOptions): Promise<Disposable> {
   const { lock, slots: folder } = homePaths();
   const limit = job.maxParallel ?? defaultMaxParallel;
   try {
-    return await toldIfRefused({ job, onNote }, () => {
+    return await toldIfRefused({ job, onNote }, async () => {
       refuseWhileBusy(lock(job.job), job.job);
-      const onWait = (running: readonly string[]) => onPause?.({ kind: "turn", running });
-      return takeSlot({ folder, job: job.job, limit, signal, onWait });
+      const onTurn = (running: readonly string[]) => onPause?.({ kind: "turn", running });
+      using turn = new DisposableStack();
+      turn.use(await takeSlot({ folder, job: job.job, limit, signal, onWait: onTurn }));
+      const onWait = () => onPause?.({ kind: "brief-work" });
+      const free = await lockJobInTime(lock(job.job), job.job, { seconds: briefSeconds, signal, onWait });
+      free[Symbol.dispose](); // the run takes it in the same breath
+      return turn.move();
     });
   } catch (error) {
     if (!signal?.aborted) throw error;
@@ -92,6 +102,7 @@ async function countDown(
 
 /** Such as "waiting for another pull to end (web1, db1)". */
 export function describePause(pause: Pause): string {
+  if (pause.kind === "brief-work") return "waiting for the end of other work on this job";
   if (pause.kind === "turn") {
     // Nobody is named who has only just begun, or is about to.
     const names = pause.running.length > 0 ? ` (${pause.running.join(", ")})` : "";

@@ -10,6 +10,8 @@ export interface Holder {
   /** ISO 8601, by home's clock. */
   readonly since: string;
   readonly job?: string;
+  /** It is held for seconds, not for as long as a pull may take. */
+  readonly brief?: boolean;
 }
 
 /**
@@ -45,10 +47,14 @@ function transactionIn(database: DatabaseSync): Disposable | undefined {
 }
 
 /** The same, with a note beside it for the message of whoever has to wait. */
-export function holdNoted(file: string, job?: string, patienceMilliseconds = 0): Disposable | undefined {
+export function holdNoted(
+  file: string,
+  about: Pick<Holder, "job" | "brief"> = {},
+  patienceMilliseconds = 0,
+): Disposable | undefined {
   const held = holdFile(file, patienceMilliseconds);
   if (!held) return undefined;
-  note(file, { pid: process.pid, since: new Date().toISOString(), ...(job ? { job } : {}) });
+  note(file, { pid: process.pid, since: new Date().toISOString(), ...about });
   return {
     [Symbol.dispose]: () => {
       fs.rmSync(noteOf(file), { force: true });

@@ -4,13 +4,13 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { homePaths, vpsPaths } from "../schema/paths.ts";
 import { type Item, listContents } from "./borg/contents.ts";
-import { freeStaleLock } from "./borg.ts";
-import type { CheckDetail, Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { readPassphrase } from "./passphrase.ts";
-import { judgeProof, type ProofVerdict } from "./proof/judge.ts";
+import { type Canary, judgeProof, type ProofVerdict } from "./proof/judge.ts";
 import { hashLive } from "./proof/live.ts";
 import { restoredFile, restoredText } from "./proof/restored.ts";
 import { reservoir } from "./proof/sample.ts";
@@ -29,71 +29,96 @@ export interface ProofOptions {
   readonly onStep?: (text: string) => void;
 }
 
+/** All of a sample, however it is packed. */
+const restoreSeconds = 3600;
+
 /**
  * Proves that files come back, and records what came of it.
  * @throws UserError when there is no good archive, or borg cannot read it; what was aborted with. It is recorded as "ended" then
  */
 export async function proof(options: ProofOptions): Promise<ProofVerdict & { readonly archive: string }> {
-  const { job, ledger } = options;
+  const { job, ledger, signal } = options;
   const number = ledger.beginCheck(job.job, "proof");
-  let ending: readonly ["good" | "failed" | "ended", CheckDetail] = ["ended", {}];
   try {
     const archive = await findArchive(options, "latest");
-    const { outcome, problem, summary } = await prove(options, archive);
-    ending = [outcome, { summary, ...(problem === undefined ? {} : { problem }) }];
-    return { outcome, summary, archive: archive.name, ...(problem === undefined ? {} : { problem }) };
-  } finally {
-    ledger.endCheck(number, ...ending);
+    const { canary, ...verdict } = await prove(options, archive);
+    const { outcome, problem, summary } = verdict;
+    const detail = { summary, canary: canary.kind === "back", ...(problem === undefined ? {} : { problem }) };
+    ledger.atomically(() => {
+      ledger.endCheck(number, outcome, detail);
+      if (outcome === "failed") ledger.note(job.job, "check", problem ?? summary);
+    });
+    return { ...verdict, archive: archive.name };
+  } catch (error) {
+    const why = error instanceof UserError ? error.problem : String(error);
+    ledger.endCheck(number, "ended", { problem: signal?.aborted ? "It was cancelled." : why });
+    throw error;
   }
 }
 
-async function prove(options: ProofOptions, archive: Candidate): Promise<ProofVerdict> {
+async function prove(
+  options: ProofOptions,
+  archive: Candidate,
+): Promise<ProofVerdict & { readonly canary: Canary }> {
   const { job, signal, onStep = () => {} } = options;
-  const ended = signal ? { signal } : {};
   const { run = "" } = archive; // a good one has its run
   onStep("reading the list of files");
-  const { canary, sample } = await chooseSample(options, archive.name);
+  const chosen = await chooseSample(options, archive.name);
   using room = roomFor(job.job);
   onStep("restoring a sample");
-  const { outcome, said } = await extract(
-    {
-      job,
-      archive: archive.name,
-      paths: [...(canary === undefined ? [] : [canary]), ...sample.map(({ path }) => path)],
-      state: homePaths().state,
-      passphrase: readPassphrase(job.passphraseFile),
-      ...{ folder: room.folder, where: room.folder, overwrite: false, flags: false },
-      ...ended,
-    },
-    confinedAtHome,
-  );
-  if (outcome.kind === "failed" && outcome.atHome) throw outcome.error;
-  const unreadable =
-    outcome.kind === "failed" ? said.last || "borg was killed" : said.warnings.find(isDamage);
+  const unreadable = await restoreSample(options, { archive: archive.name, folder: room.folder, ...chosen });
   onStep("comparing it with the VPS");
-  const live = await hashLive(
-    job,
-    run,
-    sample.map(({ path }) => `/${path}`),
-    signal,
-  );
+  const paths = chosen.sample.map(({ path }) => `/${path}`);
+  const live = await hashLive(job, run, paths, signal);
   const files = await Promise.all(
-    sample.map(async ({ path: inside, bytes }, index) => {
+    chosen.sample.map(async ({ path: inside, bytes, changed }, index) => {
       const restored = await restoredFile(room.folder, inside);
       return {
-        path: `/${inside}`,
+        ...{ path: `/${inside}`, changed },
         restored: restored?.bytes === bytes ? restored : undefined,
         live: live.kind === "answered" ? live.files[index] : undefined,
       };
     }),
   );
-  return judgeProof({
-    run,
-    canary: canary === undefined ? undefined : await restoredText(room.folder, canary),
-    files,
+  const canary = await canaryIn(options, { archive, folder: room.folder, item: chosen.canary });
+  const verdict = judgeProof({
+    ...{ run, canary, files },
     ...(unreadable === undefined ? {} : { unreadable }),
     ...(live.kind === "unasked" ? { unasked: live.why } : {}),
   });
+  return { ...verdict, canary };
+}
+
+/**
+ * @returns what kept borg from reading the archive
+ * @throws UserError when it is home's own matter
+ */
+async function restoreSample(
+  { job, signal }: ProofOptions,
+  { archive, folder, canary, sample }: Sample & { readonly archive: string; readonly folder: string },
+): Promise<string | undefined> {
+  const items = [...(canary ? [canary] : []), ...sample];
+  if (items.length === 0) return undefined; // without a path, borg restores all
+  const limit = AbortSignal.timeout(restoreSeconds * 1000);
+  const restored = await extract(
+    {
+      ...{ job, archive, folder, where: folder, overwrite: false },
+      paths: items.map(({ path }) => path),
+      // One whose list says less than it holds would fill home's disk.
+      sample: { fileBytes: Math.max(1 << 20, ...items.map(({ bytes }) => bytes)) },
+      state: homePaths().state,
+      passphrase: readPassphrase(job.passphraseFile),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    },
+    confinedAtHome,
+  ).catch((error) => {
+    if (!limit.aborted || signal?.aborted) throw error;
+  });
+  if (!restored) return `The sample did not come back within ${restoreSeconds / 60} minutes`;
+  const { outcome, said } = restored;
+  if (outcome.kind !== "failed") return said.warnings.find(isDamage);
+  if (outcome.atHome) throw outcome.error;
+  return said.last || "borg was killed";
 }
 
 /** borg says so of a file of which a repair has put zeros in the place of what was lost, and goes on. */
@@ -104,25 +129,44 @@ const isDamage = (warning: string): boolean =>
 const canariesOf = ({ job, instance }: JobFile): readonly string[] =>
   [`/var/cache/${instance}/canary/${job}`, `${vpsPaths(instance).home}/canary/${job}`].map(insidePath);
 
-async function chooseSample(
-  { job, signal }: ProofOptions,
-  archive: string,
-): Promise<{ readonly canary: string | undefined; readonly sample: readonly Item[] }> {
+interface Sample {
+  readonly canary: Item | undefined;
+  readonly sample: readonly Item[];
+}
+
+async function chooseSample({ job, signal }: ProofOptions, archive: string): Promise<Sample> {
   const { repository, passphraseFile } = job;
   const { lockWaitSeconds } = job.limits;
   const canaries = canariesOf(job);
-  let canary: string | undefined;
+  let canary: Item | undefined;
   const { add, sample } = reservoir();
-  await freeStaleLock(repository, { waitSeconds: lockWaitSeconds, signal });
   await listContents({
     ...{ repository, passphraseFile, lockWaitSeconds, archive },
     ...(signal ? { signal } : {}),
     onItem: (item) => {
-      if (canaries.includes(item.path)) canary = item.path;
+      if (canaries.includes(item.path)) canary = item;
       else add(item);
     },
   });
   return { canary, sample: sample() };
+}
+
+async function canaryIn(
+  { job, ledger }: ProofOptions,
+  {
+    archive: { started = 0 },
+    folder,
+    item,
+  }: { readonly archive: Candidate; readonly folder: string; readonly item: Item | undefined },
+): Promise<Canary> {
+  if (item) {
+    const text = await restoredText(folder, item.path);
+    return text === undefined ? { kind: "lost" } : { kind: "back", text, changed: item.changed };
+  }
+  const known = ledger
+    .checks(job.job, 10_000)
+    .some(({ detail, finished }) => detail.canary && finished <= started);
+  return { kind: known ? "missing" : "none" };
 }
 
 /** A folder for what is restored, gone when it is disposed of. What a proof that was killed left goes first. */

@@ -45,7 +45,7 @@ export async function takeSlot({ folder, job, limit, signal, onWait }: QueueOpti
 
 function tryTake(folder: string, place: Place, limit: number, job: string): Disposable | undefined {
   for (let number = place.reserved() + 1; number <= limit; number++) {
-    const slot = holdNoted(slotFile(folder, number), job);
+    const slot = holdNoted(slotFile(folder, number), { job });
     if (slot) return slot;
   }
   return undefined;

@@ -7,14 +7,18 @@ import { homePaths } from "../schema/paths.ts";
 import { repositoryId } from "./borg.ts";
 import { readJobFile } from "./job.ts";
 import { openLedger } from "./ledger.ts";
-import { lockJob } from "./lock.ts";
+import { lockJobInTime, type WaitOptions } from "./lock.ts";
 import { forgetCaches } from "./rollback/forget-cache.ts";
-import { syncFolder } from "./trust/config-file.ts";
+import { readConfigCopy, syncFolder } from "./trust/config-file.ts";
 import { gate } from "./trust/gate.ts";
 
 export interface RenameOptions {
   readonly from: string;
   readonly to: string;
+  /** Where the repository is now. */
+  readonly repository: string;
+  /** For whoever works on the job just now. @default not at all */
+  readonly wait?: WaitOptions;
   readonly signal?: AbortSignal | undefined;
   /** What is left for the next run to do, a sentence. */
   readonly onWarning: (text: string) => Promise<void>;
@@ -24,28 +28,15 @@ export interface RenameOptions {
 /**
  * Gives the records, the passphrase and the copy of the key of one job another job's name. The repository stays where it is.
  * @returns whether there was anything of that name
- * @throws UserError when it runs just now, when its repository cannot be looked at, or when the new name has things of its own
+ * @throws UserError when it is worked on just now, when its repository cannot be looked at, or when the new name has things of its own
  */
-export async function renameJob({
-  from,
-  to,
-  signal,
-  onWarning,
-  onStep = () => {},
-}: RenameOptions): Promise<boolean> {
+export async function renameJob(options: RenameOptions): Promise<boolean> {
+  const { from, to, repository, wait = { seconds: 0 }, signal, onWarning, onStep = () => {} } = options;
   const paths = homePaths();
-  const moves = [
-    { old: paths.keyCopy(from), now: paths.keyCopy(to) },
-    ...passphrasesOf(from).map((old) => ({
-      old,
-      now: path.join(
-        path.dirname(old),
-        path.basename(old).replace(from, () => to),
-      ),
-    })),
-  ].filter(({ old }) => fs.existsSync(old));
-  const file = paths.jobFile(from);
-  if (moves.length === 0) return false;
+  if (movesOf(from, to).length === 0) return false;
+  using _old = await lockJobInTime(paths.lock(from), from, wait);
+  using _new = await lockJobInTime(paths.lock(to), to, wait);
+  const moves = movesOf(from, to);
   const taken = moves.find(({ now }) => fs.existsSync(now));
   if (taken) {
     throw new UserError(
@@ -53,16 +44,15 @@ export async function renameJob({
       "Choose a name that no job has had, or leave renamedFrom out.",
     );
   }
-  using _old = lockJob(paths.lock(from), from);
-  using _new = lockJob(paths.lock(to), to);
   using ledger = openLedger(paths.stateDb);
-  const job = fs.existsSync(file) ? readJobFile(file) : undefined;
+  const file = paths.jobFile(from);
+  const job = fs.existsSync(file) ? { ...readJobFile(file), repository } : undefined;
+  const id = readConfigCopy(from)?.id ?? repositoryId(repository);
   // What its runs have left is judged while they have its name: their archives are called by it.
-  if (job && fs.existsSync(job.passphraseFile) && repositoryId(job.repository)) {
+  if (job && id !== undefined && fs.existsSync(job.passphraseFile)) {
     await gate({ job, ledger, ...(signal ? { signal } : {}) });
   }
   onStep("recording the new name");
-  const id = job && repositoryId(job.repository);
   ledger.atomically(() => {
     if (!ledger.renameJob(from, to)) return;
     if (id) ledger.beginOperation(to, { kind: "rename-cache", repository: id, from, to });
@@ -78,6 +68,20 @@ export async function renameJob({
   onStep("telling the VPS");
   if (job) await tellVps({ ...job, job: to }, { ledger, signal, onWarning });
   return true;
+}
+
+/** What is there of the old name at home. */
+function movesOf(from: string, to: string): readonly { readonly old: string; readonly now: string }[] {
+  const { keyCopy } = homePaths();
+  const passphrases = passphrasesOf(from).map((old) => ({
+    old,
+    now: path.join(
+      path.dirname(old),
+      path.basename(old).replace(from, () => to),
+    ),
+  }));
+  const copy = { old: keyCopy(from), now: keyCopy(to) };
+  return [...(fs.existsSync(copy.old) ? [copy] : []), ...passphrases];
 }
 
 /** The passphrase of a job and those that it had before; never those of a job whose name begins alike. */

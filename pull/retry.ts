@@ -1,5 +1,5 @@
 /** Whether a run that failed is tried again, and when: pure decisions. */
-import type { FailureKind, RunResult } from "./result.ts";
+import type { Failure, FailureKind, RunResult } from "./result.ts";
 
 /**
  * Only where nothing of a session took place, so that a second try cannot do anything twice.
@@ -10,7 +10,10 @@ import type { FailureKind, RunResult } from "./result.ts";
 const passing: readonly FailureKind[] = ["unreachable"];
 
 export const isPassing = ({ outcome, failure }: RunResult): boolean =>
-  outcome === "failed" && failure !== undefined && passing.includes(failure.kind);
+  outcome === "failed" && passes(failure);
+
+export const passes = (failure: Failure | undefined): boolean =>
+  failure !== undefined && passing.includes(failure.kind);
 
 const longestSeconds = 15 * 60;
 

@@ -90,8 +90,7 @@ async function pullAndCare(
   ledger.finish(run, ending);
   const wentWell = ending.outcome === "good" || ending.outcome === "warning";
   const neglected = wentWell ? await care({ job, ledger, proof, ...options }) : [];
-  const size = repositoryBytes(job.repository);
-  if (size !== undefined) ledger.setRepositoryBytes(run, size);
+  noteSize(begun);
   const [breach] = ledger.openBreaches(job.job);
   const result: RunResult = {
     run,
@@ -99,6 +98,16 @@ async function pullAndCare(
     ...(breach ? { breach: `${describeBreach(breach)} ${breachRemedy(job.job)}` } : {}),
   };
   return withLateWarnings(result, neglected, { ledger, ...options });
+}
+
+/** For the person who looks at it: what cannot be noted, on a full disk, takes nothing from the run's result. */
+function noteSize({ job, run, ledger }: Pull): void {
+  try {
+    const size = repositoryBytes(job.repository);
+    if (size !== undefined) ledger.setRepositoryBytes(run, size);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
 }
 
 const failed = async (failure: Failure): Promise<Ending> => ({ outcome: "failed", failure, warnings: [] });

@@ -7,7 +7,7 @@ import type { Ledger } from "./ledger.ts";
 import { recordsOf } from "./status/records.ts";
 import { type Standing, standing } from "./status/standing.ts";
 
-export { type Advice, keyText, remedyOf } from "./status/advice.ts";
+export { adviceForAll, allAdvice, type CommonAdvice, keyText, remedyOf } from "./status/advice.ts";
 export { type FleetMember, fleet, jobNames } from "./status/fleet.ts";
 export { checkNames } from "./status/judge.ts";
 export { type NextRun, nextRuns } from "./status/next-run.ts";

@@ -76,7 +76,7 @@ function trustOf({ openBreaches, lastGood }: Standing): Badge {
   return lastGood ? { look: "good", word: "no tampering" } : { look: "never", word: "nothing yet" };
 }
 
-function nextText(next: NextRun, now: number): string {
+export function nextText(next: NextRun, now: number): string {
   switch (next.kind) {
     case "at":
       return next.time <= now ? "now" : `in ${describeAge((next.time - now) / 1000)}`;
@@ -131,7 +131,7 @@ function checkView(kind: (typeof checkKinds)[number], { last, everySeconds, over
   const name = checkNames[kind];
   return {
     name: `${name.charAt(0).toUpperCase()}${name.slice(1)}`,
-    last: last ? localTime(last.finished) : "–",
+    last: last ? localTime(last.finished).split(" ") : ["–"],
     badge: checkBadge(last?.outcome, overdue, everySeconds !== undefined),
     every: everySeconds === undefined ? "not asked for" : `every ${describeAge(everySeconds)}`,
     text: clean(last?.detail.problem ?? last?.detail.summary ?? "", 300),

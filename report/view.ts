@@ -1,59 +1,49 @@
 import { describeAge } from "../pull/due.ts";
 import { clean } from "../pull/lines.ts";
 import { bytes } from "../pull/progress.ts";
-import { type FleetMember, type NextRun, states } from "../pull/status.ts";
+import { type CommonAdvice, type FleetMember, states } from "../pull/status.ts";
 import { localTime } from "../pull/time.ts";
 import type { ReportView } from "../templates/report.ts";
-import { firstDay } from "./calendar.ts";
-import type { History } from "./history.ts";
-import { badgeOf, jobView } from "./job-view.ts";
+import { badgeOf, type JobFacts, jobView, nextText, type Span } from "./job-view.ts";
 
-/** What a report is made of. */
-export interface ReportData {
-  /** The machine at home. */
+/** What is known of the machine at home and its jobs. */
+export interface ReportFacts {
   readonly home: string;
-  readonly members: readonly FleetMember[];
-  readonly next: ReadonlyMap<string, NextRun>;
-  readonly histories: ReadonlyMap<string, History>;
-  /** Milliseconds since 1970, by home's clock. */
-  readonly now: number;
+  readonly jobs: readonly JobFacts[];
+  readonly unreadable: readonly Extract<FleetMember, { kind: "unreadable" }>[];
+  readonly advice: readonly CommonAdvice[];
+  readonly span: Span;
 }
 
-/** Half a year: what a phone still shows as days. */
-export const weeks = 26;
 const dayMilliseconds = 86_400_000;
 
 /** Everything that the page says, in words. Texts are cleaned and bounded; the template escapes them. */
-export function reportView({ home, members, next, histories, now }: ReportData): ReportView {
-  const since = firstDay(now, weeks);
-  const jobs = members.flatMap((member) => (member.kind === "job" ? [member] : []));
-  const unreadable = members.flatMap((member) => (member.kind === "unreadable" ? [member] : []));
+export function reportView({ home, jobs, unreadable, advice, span }: ReportFacts): ReportView {
   const bad = jobs
     .filter(({ standing }) => standing.state !== "good")
     .toSorted((a, b) => states.indexOf(a.standing.state) - states.indexOf(b.standing.state));
+  const all = jobs.length + unreadable.length;
+  const alarms = bad.length + unreadable.length;
   return {
     title: `Backups of ${clean(home, 60)}`,
-    written: `As of ${localTime(now)}`,
-    headline: headlineOf(members.length, bad.length + unreadable.length),
-    allGood: members.length > 0 && bad.length + unreadable.length === 0,
-    tiles: tilesOf(jobs, histories, now),
+    written: `As of ${localTime(span.now)}`,
+    headline: headlineOf(all, alarms),
+    allGood: all > 0 && alarms === 0,
+    tiles: jobs.length === 0 ? [] : tilesOf(jobs, span.now),
     todos: bad.map(({ standing: { job, state, problem = "", remedy = "" } }) => ({
       job,
       badge: badgeOf(state),
       problem,
       remedy,
     })),
-    jobs: jobs.map(({ job, standing }) => {
-      const history = histories.get(job.job) ?? { runs: [], checks: [], breaches: [], archives: [] };
-      const facts = { job, standing, history, next: next.get(job.job) ?? { kind: "unknown" as const } };
-      return jobView(facts, { since, now, weeks });
-    }),
+    advice,
+    jobs: jobs.map((facts) => jobView(facts, span)),
     unreadable: unreadable.map(({ name, problem, remedy }) => ({
       job: name,
       problem: clean(problem, 600),
       remedy: clean(remedy, 300),
     })),
-    weeks,
+    weeks: span.weeks,
   };
 }
 
@@ -63,29 +53,21 @@ function headlineOf(all: number, bad: number): string {
   return `${bad} of ${all} ${all === 1 ? "job needs" : "jobs need"} a look.`;
 }
 
-type Jobs = readonly Extract<FleetMember, { kind: "job" }>[];
-
-function tilesOf(jobs: Jobs, histories: ReportData["histories"], now: number): ReportView["tiles"] {
-  if (jobs.length === 0) return [];
-  const good = jobs.filter(({ standing }) => standing.state === "good").length;
+function tilesOf(jobs: readonly JobFacts[], now: number): ReportView["tiles"] {
   const size = jobs.reduce((sum, { standing }) => sum + (standing.repositoryBytes ?? 0), 0);
   const growth = jobs.reduce((sum, { standing }) => sum + (standing.growthBytesPerWeek ?? 0), 0);
   const oldest = jobs.toSorted((a, b) => ageOf(b) - ageOf(a))[0]?.standing;
-  const month = [...histories.values()]
-    .flatMap(({ runs }) => runs)
+  const month = jobs
+    .flatMap(({ history }) => history.runs)
     .filter(({ started, outcome }) => outcome !== undefined && started > now - 30 * dayMilliseconds);
   const went = month.filter(({ outcome }) => outcome === "good" || outcome === "warning").length;
   return [
-    {
-      name: "Good jobs",
-      value: `${good} of ${jobs.length}`,
-      more: "by run, age and trust",
-    },
     {
       name: "Oldest last backup",
       value: oldest?.lastGood ? describeAge(oldest.lastGood.ageSeconds) : "none",
       more: oldest ? `of ${oldest.job}` : "",
     },
+    nextTile(jobs, now),
     {
       name: "Repositories",
       value: bytes(size),
@@ -99,5 +81,13 @@ function tilesOf(jobs: Jobs, histories: ReportData["histories"], now: number): R
   ];
 }
 
-const ageOf = ({ standing }: Jobs[number]): number =>
-  standing.lastGood?.ageSeconds ?? Number.POSITIVE_INFINITY;
+const ageOf = ({ standing }: JobFacts): number => standing.lastGood?.ageSeconds ?? Number.POSITIVE_INFINITY;
+
+function nextTile(jobs: readonly JobFacts[], now: number): ReportView["tiles"][number] {
+  const name = "Next run";
+  const timed = jobs.flatMap(({ job: { job }, next }) => (next.kind === "at" ? [{ job, next }] : []));
+  const [soonest] = timed.toSorted((a, b) => a.next.time - b.next.time);
+  if (soonest) return { name, value: nextText(soonest.next, now), more: `of ${soonest.job}` };
+  const unknown = jobs.some(({ next }) => next.kind === "unknown");
+  return { name, value: unknown ? "not known" : "none", more: unknown ? "" : "no timer is on" };
+}

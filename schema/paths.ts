@@ -21,6 +21,10 @@ export function vpsPaths(instance: string) {
     jobs: `/etc/${instance}/jobs`,
     /** A pull holds it shared, a change of a file exclusively. */
     lock: `/run/${instance}.lock`,
+    /** While `borgpull forward` runs: a folder a job. Root's, so that the account gets at none. */
+    attended: `/run/${instance}-attended`,
+    /** The home of a borg that root uses by hand then. */
+    attendedCache: `/var/cache/${instance}/attended`,
   } as const;
 }
 
@@ -49,5 +53,7 @@ export function homePaths(env: Readonly<Record<string, string | undefined>> = pr
     lock: (job: string) => path.join(state, "locks", `${job}.db`),
     /** What runs take their turn by; in a folder of its own, as a job may have any name. */
     slots: path.join(state, "locks", "slots"),
+    /** What V8 made of the program last time. */
+    compileCache: path.join(state, "compile-cache"),
   };
 }

@@ -63,7 +63,8 @@ export interface JobView {
   readonly charts: readonly ChartView[];
   readonly checks: readonly {
     readonly name: string;
-    readonly last: string;
+    /** Day and time, each whole on its line. */
+    readonly last: readonly string[];
     readonly badge: Badge;
     readonly every: string;
     readonly text: string;
@@ -90,6 +91,12 @@ export interface ReportView {
   readonly allGood: boolean;
   readonly tiles: readonly { readonly name: string; readonly value: string; readonly more: string }[];
   readonly todos: readonly Todo[];
+  /** What else to look at. */
+  readonly advice: readonly {
+    readonly jobs: readonly string[];
+    readonly problem: string;
+    readonly remedy: string;
+  }[];
   readonly jobs: readonly JobView[];
   readonly unreadable: readonly { readonly job: string; readonly problem: string; readonly remedy: string }[];
   readonly weeks: number;

@@ -25,7 +25,7 @@ async function tests(folder: string, together: number): Promise<Stage> {
     `--test-concurrency=${together}`,
     "--test-reporter=spec",
     "--test-timeout=600000",
-    "--test-force-exit", // what a failed test left at work must not keep the others' results back
+    `--import=${path.join(root, "test/end-lingering.ts")}`,
   ];
   return { name: folder, argv: [process.execPath, ...options, ...files] };
 }

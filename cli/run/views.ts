@@ -28,11 +28,7 @@ function onGithub({ json, quiet }: Shape, summary: string | undefined): View {
     : quiet
       ? quietView({ out, err: (line) => err(noCommand(line)) })
       : groupedView(out);
-  return together([
-    log,
-    annotationsView(json ? err : out),
-    ...(summary ? [summaryView(summary, err)] : []),
-  ]);
+  return together([log, annotationsView(json ? err : out), ...(summary ? [summaryView(summary, err)] : [])]);
 }
 
 /** All of them, as one. */

@@ -24,7 +24,9 @@ export function textOf(event: Ongoing): string {
 /** The same for events of which each replaces the one before. */
 export function aboutOf(event: Ongoing): string {
   if (event.type === "pause") {
-    return event.pause.kind === "retry" ? `try ${event.pause.next}` : `after ${event.pause.running.join()}`;
+    const { pause } = event;
+    if (pause.kind === "brief-work") return pause.kind;
+    return pause.kind === "retry" ? `try ${pause.next}` : `after ${pause.running.join()}`;
   }
   return event.type === "step" ? event.text.replace(/[\d.,]+/g, "") : "pull";
 }

@@ -4,6 +4,7 @@ import { checkKinds } from "../../pull/ledger.ts";
 import { clean, wrap } from "../../pull/lines.ts";
 import { bytes, count } from "../../pull/progress.ts";
 import {
+  allAdvice,
   type CheckStanding,
   checkNames,
   type FleetMember,
@@ -28,13 +29,14 @@ function block(member: FleetMember, next: Status["next"], now: number): readonly
   }
   const { standing, job } = member;
   const { state, problem, remedy } = standing;
+  const nextRun = next.get(standing.job) ?? { kind: "unknown" };
   return [
     `${standing.job}: ${styleText(looks[state], state, { stream: process.stdout })}`,
     ...(problem ? indented(`${problem} ${remedy}`) : []),
-    ...facts(standing, job.repository, next.get(standing.job) ?? { kind: "unknown" }, now).map(
-      ([name, text]) => `  ${name.padEnd(17)}  ${text}`,
+    ...facts(standing, job.repository, nextRun, now).map(([name, text]) => `  ${name.padEnd(17)}  ${text}`),
+    ...allAdvice(standing, nextRun).flatMap(({ kind, problem }) =>
+      indented(`${problem} ${remedyOf(kind, standing.job)}`),
     ),
-    ...standing.advice.flatMap(({ kind, problem }) => indented(`${problem} ${remedyOf(kind, standing.job)}`)),
   ];
 }
 
@@ -65,7 +67,7 @@ function facts(
       ? lastRun.warnings.slice(0, 5).map((text) => ["", clean(text, 200)] as const)
       : []),
     ...(running ? [["running", `since ${localTime(running.started)}`] as const] : []),
-    ["next run", nextText(next, now, standing.job)],
+    ["next run", nextText(next, now)],
     ["repository", repository],
     ...(repositoryBytes === undefined
       ? []
@@ -92,14 +94,14 @@ const nameOf = (kind: (typeof checkKinds)[number]): string =>
 const ageOf = ({ lastGood, staleAfterSeconds, stale }: Standing): string =>
   `${describeAge(lastGood?.ageSeconds ?? 0)} old, stale after ${describeAge(staleAfterSeconds)}${stale ? ": stale" : ""}`;
 
-function nextText(next: NextRun, now: number, job: string): string {
+function nextText(next: NextRun, now: number): string {
   switch (next.kind) {
     case "at":
       return `${localTime(next.time)}, ${until(next, now)}`;
     case "none":
       return "no schedule";
     case "off":
-      return `its timer is off: systemctl enable --now borgpull-${job}.timer, or "pulumi up"`;
+      return "none: its timer is off";
     case "unknown":
       return "not known: systemd does not say";
   }

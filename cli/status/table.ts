@@ -3,12 +3,12 @@ import { describeAge } from "../../pull/due.ts";
 import { wrap } from "../../pull/lines.ts";
 import { bytes } from "../../pull/progress.ts";
 import {
-  type Advice,
+  adviceForAll,
   type FleetMember,
   type NextRun,
-  remedyOf,
   type Standing,
   type State,
+  states,
 } from "../../pull/status.ts";
 import type { Status } from "../status.ts";
 
@@ -143,16 +143,21 @@ function since(checks: readonly Checks[keyof Checks][], now: number): string {
   return `${describeAge(Math.max(0, now - youngest) / 1000)}${late}`;
 }
 
-/** What to do for each job that is not good, then what else to look at, the jobs of one advice together. */
+/** What to do for each job that is not good, the worst first; then what else to look at, the jobs of one advice together. */
 function todo({ members, next }: Pick<Status, "members" | "next">, width: number): readonly string[] {
-  const bad = members.flatMap((member) => {
-    const { name, state, problem, remedy } = badness(member);
-    if (problem === undefined) return [];
-    const [first = "", ...rest] = wrap(`${name}: ${problem} ${remedy}`, width - 2);
-    return [style(state, first), ...rest.map((text) => style(state, `  ${text}`))];
-  });
+  const bad = members
+    .toSorted((a, b) => rank(a) - rank(b))
+    .flatMap((member) => {
+      const { name, state, problem, remedy } = badness(member);
+      if (problem === undefined) return [];
+      const [first = "", ...rest] = wrap(`${name}: ${problem} ${remedy}`, width - 2);
+      return [style(state, first), ...rest.map((text) => style(state, `  ${text}`))];
+    });
   return [bad, advice({ members, next }, width)].flatMap((lines) => (lines.length > 0 ? ["", ...lines] : []));
 }
+
+const rank = (member: FleetMember): number =>
+  member.kind === "unreadable" ? -1 : states.indexOf(member.standing.state);
 
 function badness(member: FleetMember) {
   if (member.kind === "unreadable") return { ...member, state: looks.failed };
@@ -160,22 +165,9 @@ function badness(member: FleetMember) {
   return { name: job, state: looks[state], problem, remedy };
 }
 
-/** Only systemd knows of it, and a standing asks home's records alone. */
-const timerOff: Advice = { kind: "timer", problem: "The timer of its schedule is off." };
-
 function advice({ members, next }: Pick<Status, "members" | "next">, width: number): readonly string[] {
-  const all = members.flatMap((member) => {
-    if (member.kind === "unreadable") return [];
-    const { job, advice } = member.standing;
-    const off = next.get(job)?.kind === "off" ? [timerOff] : [];
-    return [...off, ...advice].map((each) => ({ ...each, job }));
-  });
-  const groups = [...Map.groupBy(all, ({ problem }) => problem).values()];
-  return groups.flatMap((group) => {
-    const [{ kind, problem, job }] = group as [(typeof all)[number]];
-    const names = group.map((each) => each.job).join(", ");
-    const remedy = remedyOf(kind, group.length > 1 ? "JOB" : job);
-    const [first = "", ...rest] = wrap(`${names}: ${problem} ${remedy}`, width - 2);
+  return adviceForAll(members, next).flatMap(({ jobs, problem, remedy }) => {
+    const [first = "", ...rest] = wrap(`${jobs.join(", ")}: ${problem} ${remedy}`, width - 2);
     return [first, ...rest.map((text) => `  ${text}`)];
   });
 }

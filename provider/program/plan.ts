@@ -16,8 +16,8 @@ export interface PlannedFile {
 const parts = ["cli", "pull", "remote", "schema", "templates", "report"];
 /** What only `pulumi up` needs, and Node, which is copied as the one file that it is. */
 const others = new Set(["@pulumi/pulumi", "@pulumi/command", "@grpc/grpc-js", "google-protobuf", "node"]);
-/** What nobody runs: types, sources of what is compiled, maps. */
-const needless = /\.(map|md|markdown|ts|mts|cts)$/;
+/** What nobody runs: types, sources of what is compiled, maps; of the charts' library the bundles for browsers, half of all that is left. */
+const needless = /\.(map|md|markdown|ts|mts|cts)$|^node_modules\/(echarts|zrender)\/(dist|i18n|theme)\//;
 
 /** Where a copy has its Node, which cli/borgpull looks for there. */
 export const nodeInCopy = "node_modules/.bin/node";

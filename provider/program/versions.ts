@@ -3,13 +3,15 @@
  *
  *     <state>/versions/0.1.0-5f3c9a0b12de/{cli,pull,...,node_modules,files.json}
  *     <state>/versions/current-<project>+<stack> -> 0.1.0-5f3c9a0b12de
+ *
+ * Who changes any of it holds a lock. A process that dies in the middle leaves the copy that it made under `unfinished`, and the lock free.
  */
-
 import { execFile } from "node:child_process";
-import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
+import { holdFile } from "../../pull/held-file.ts";
 import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { damaged, fill, readList } from "./copy.ts";
@@ -18,8 +20,7 @@ import { filesOf } from "./plan.ts";
 const run = promisify(execFile);
 
 const isVersion = (name: string): boolean => /^\d[\w.-]*-[0-9a-f]{12}$/.test(name);
-/** A copy under way; the process that makes it is in its name. */
-const isUnfinished = (name: string): boolean => /^new-\d+-[0-9a-f]+$/.test(name);
+const unfinished = "unfinished";
 const isCurrent = (name: string): boolean => name.startsWith("current-");
 
 export const versionsFolder = (): string => path.join(homePaths().state, "versions");
@@ -40,15 +41,31 @@ export function installedFor(owner: string): string | undefined {
   return `${name}, missing or changed: ${wrong.slice(0, 3).join(", ")}${more}`;
 }
 
+/** Another `up` copies the program: seconds. @throws UserError when it does not come to an end */
+async function holdVersions(): Promise<Disposable> {
+  const limit = performance.now() + 120_000;
+  for (;;) {
+    const held = holdFile(path.join(homePaths().state, "locks", "versions", "db"));
+    if (held) return held;
+    if (performance.now() > limit) {
+      throw new UserError(
+        `Another process has been changing ${versionsFolder()} for two minutes.`,
+        "Wait until it has ended, or end it; then run `pulumi up` again.",
+      );
+    }
+    await setTimeout(200);
+  }
+}
+
 /**
  * Makes the copy of a checkout that is missing or damaged, has the stack's units run it from their next start on, and removes copies
  * that nobody needs. A run that is under way goes on with the files that it began with.
  * @throws UserError when the copy does not run
  */
 export async function install(owner: string, root: string, name: string): Promise<void> {
-  const all = versionsFolder();
-  fs.mkdirSync(all, { recursive: true, mode: 0o755 });
-  const folder = path.join(all, name);
+  using _held = await holdVersions();
+  fs.mkdirSync(versionsFolder(), { recursive: true, mode: 0o755 });
+  const folder = path.join(versionsFolder(), name);
   const known = readList(folder);
   if (!known) await make(root, folder);
   else if (damaged(folder, known).length > 0) fill(folder, filesOf(root), []);
@@ -57,20 +74,18 @@ export async function install(owner: string, root: string, name: string): Promis
 }
 
 async function make(root: string, folder: string): Promise<void> {
-  const all = versionsFolder();
-  const unfinished = path.join(all, `new-${process.pid}-${crypto.randomBytes(4).toString("hex")}`);
-  fs.mkdirSync(unfinished, { mode: 0o755 });
+  const fresh = path.join(versionsFolder(), unfinished);
+  removeCopy(fresh);
   try {
-    const others = names(isVersion).map((name) => path.join(all, name));
-    fill(unfinished, filesOf(root), others);
-    await prove(unfinished);
-    await run("sync", ["-f", unfinished]); // before the rename: a power cut must not leave the name of what is not written
-    fs.rmSync(folder, { recursive: true, force: true }); // without a list: the rest of a removal
-    fs.renameSync(unfinished, folder);
+    const others = names(isVersion).map((name) => path.join(versionsFolder(), name));
+    fill(fresh, filesOf(root), others);
+    await prove(fresh);
+    await run("sync", ["-f", fresh]); // before the rename: a power cut must not leave the name of what is not written
+    removeCopy(folder); // without a list: the rest of a removal
+    fs.renameSync(fresh, folder);
   } catch (error) {
-    fs.rmSync(unfinished, { recursive: true, force: true });
-    // another `up` was first with the same copy
-    if (readList(folder) === undefined) throw error;
+    removeCopy(fresh);
+    throw error;
   }
 }
 
@@ -98,15 +113,15 @@ function point(link: string, name: string): void {
 }
 
 /** Forgets a stack; with the last one all copies go that nothing runs from. @returns those that stay because something does */
-export function forget(owner: string): readonly string[] {
+export async function forget(owner: string): Promise<readonly string[]> {
+  using _held = await holdVersions();
   fs.rmSync(currentOf(owner), { force: true });
-  if (names(isCurrent).length > 0) return [];
+  if (names(isCurrent).length > 0 || !fs.existsSync(versionsFolder())) return [];
+  removeCopy(path.join(versionsFolder(), unfinished));
   const running = inUse();
-  for (const name of names(isVersion)) {
-    if (!running.has(name)) removeVersion(name);
-  }
+  remove(names((name) => isVersion(name) && !running.has(name)));
   const left = names(() => true);
-  if (left.length === 0 && fs.existsSync(versionsFolder())) fs.rmdirSync(versionsFolder());
+  if (left.length === 0) fs.rmdirSync(versionsFolder());
   return left.filter(isVersion);
 }
 
@@ -121,17 +136,19 @@ function tidy(): void {
   const old = names(isVersion)
     .filter((name) => !needed.has(name))
     .toSorted((a, b) => installedAt(b).localeCompare(installedAt(a)));
-  for (const name of old.slice(keptBeside)) removeVersion(name);
-  for (const name of names(isUnfinished)) {
-    if (!fs.existsSync(`/proc/${name.split("-")[1]}`)) removeVersion(name);
-  }
+  remove(old.slice(keptBeside));
 }
 
 const installedAt = (name: string): string => readList(path.join(versionsFolder(), name))?.installed ?? "";
 
+function remove(versions: readonly string[]): void {
+  for (const name of versions) removeCopy(path.join(versionsFolder(), name));
+  // What V8 remembers of a file is kept by the file's path, and nobody else forgets it (cli/start.ts).
+  if (versions.length > 0) fs.rmSync(homePaths().compileCache, { recursive: true, force: true });
+}
+
 /** The list goes first: what then remains of it is no copy any more. */
-function removeVersion(name: string): void {
-  const folder = path.join(versionsFolder(), name);
+function removeCopy(folder: string): void {
   fs.rmSync(path.join(folder, "files.json"), { force: true });
   fs.rmSync(folder, { recursive: true, force: true });
 }

@@ -1,13 +1,13 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { audit as auditKey } from "../../pull/audit/audit.ts";
 import { failures } from "../../pull/audit/judge.ts";
 import { readJobFile } from "../../pull/job.ts";
-import { JobBusyError, lockJob } from "../../pull/lock.ts";
+import { lockJobInTime } from "../../pull/lock.ts";
 import { type AuditInputs, auditInputs } from "../../schema/inputs.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { compare } from "../compare.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { requireHome } from "../place.ts";
+import { untilPullsEnd } from "../vps-lock.ts";
 
 interface AuditState extends AuditInputs {
   /** How many things were tried. */
@@ -17,29 +17,13 @@ interface AuditState extends AuditInputs {
 }
 
 const promises = { failed: [] } as const;
-const longestWaitMilliseconds = 10 * 60_000;
-const pauseMilliseconds = 1000;
 /** Where no terminal is, the engine prints a line for each status. */
 const statusMilliseconds = 1000;
-
-/** The job's lock; while a pull has it, waits for the end of that and says so. */
-async function lockBetweenPulls(job: string, context: Context): Promise<Disposable> {
-  const end = Date.now() + longestWaitMilliseconds;
-  for (;;) {
-    try {
-      return lockJob(homePaths().lock(job), job);
-    } catch (error) {
-      if (!(error instanceof JobBusyError) || Date.now() > end) throw error;
-      context.status("waiting for the running pull to end");
-      await wait(pauseMilliseconds, undefined, { signal: context.signal });
-    }
-  }
-}
 
 async function ensure(desired: AuditInputs, context: Context): Promise<AuditState> {
   requireHome(desired.home);
   const { job, instance, pull: target } = readJobFile(desired.jobFile);
-  using _lock = await lockBetweenPulls(job, context);
+  using _lock = await lockJobInTime(homePaths().lock(job), job, untilPullsEnd(context));
   let said = Date.now();
   const attempts = await auditKey({
     target,

@@ -52,7 +52,7 @@ export const program: Kind<ProgramInputs, ProgramState> = {
   update: (_live, desired) => ensure(desired),
   remove: async (_known, inputs, context) => {
     requireHome(inputs.home);
-    const running = forget(inputs.owner);
+    const running = await forget(inputs.owner);
     if (running.length > 0)
       await context.warn(`${running.join(", ")} in ${versionsFolder()} stays: something runs from it.`);
   },

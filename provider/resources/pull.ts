@@ -74,7 +74,7 @@ function asRecorded(ledger: Ledger, job: string, repository: string): boolean {
   const id = repositoryId(repository);
   if (id === undefined) return false;
   const [run] = ledger.runs(job, 1);
-  const own = ledger.openOperations(job).some(({ kind }) => kind === "prune" || kind === "compact");
+  const own = ledger.openOperations(job).some(({ kind }) => ["prune", "compact", "attended"].includes(kind));
   return own || (run && !run.outcome) || ledger.mark(id)?.segment === transactionOf(repository);
 }
 

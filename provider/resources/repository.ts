@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import * as z from "zod";
-import { initRepository, listArchives, repositoryId } from "../../pull/borg.ts";
+import { encryptionOf, initRepository, repositoryId } from "../../pull/borg.ts";
 import { keyDigest } from "../../pull/key-export.ts";
 import { renameJob } from "../../pull/rename.ts";
 import { digestOf } from "../../pull/trust/config-file.ts";
@@ -14,6 +14,7 @@ import { compare } from "../compare.ts";
 import { type Context, type Kind, PartialFailure } from "../kind.ts";
 import { mayTake } from "../owner.ts";
 import { readableHere, requireHome } from "../place.ts";
+import { untilPullsEnd } from "../vps-lock.ts";
 
 interface RepositoryState extends RepositoryInputs {
   readonly repositoryId: string;
@@ -50,9 +51,10 @@ async function ensure(
 ): Promise<RepositoryState> {
   requireHome(desired.home);
   if (desired.renamedFrom !== undefined) {
-    const { renamedFrom: from, job: to } = desired;
+    const { renamedFrom: from, job: to, path: repository } = desired;
     const onWarning = (text: string) => context.warn(`${to}: ${text}`);
-    await renameJob({ from, to, signal: context.signal, onWarning });
+    const wait = untilPullsEnd(context);
+    await renameJob({ from, to, repository, wait, signal: context.signal, onWarning });
   }
   const known =
     (await readRecord(desired)) ?? (live && { owner: live.owner, path: live.path, id: live.repositoryId });
@@ -110,8 +112,9 @@ async function take(desired: RepositoryInputs, known: Record | undefined, there:
   );
 }
 
-/** What is imported must be a repository that home and the VPS can both open, with the passphrase alone. */
-async function refuseUnreadable({ path: repository, passphraseFile }: RepositoryInputs): Promise<void> {
+/** What is imported must be a repository that home and the VPS can both open, with the passphrase alone, and made as the job says. */
+async function refuseUnreadable(desired: RepositoryInputs): Promise<void> {
+  const { path: repository, passphraseFile, encryption } = desired;
   const config = await fs.readFile(path.join(repository, "config"), "utf8");
   if (keyDigest(config) === undefined) {
     throw new UserError(
@@ -119,7 +122,12 @@ async function refuseUnreadable({ path: repository, passphraseFile }: Repository
       "borg cannot put the key into it afterwards: keep it as it is, for its old archives, and give the job another `repository`.",
     );
   }
-  await listArchives({ repository, passphraseFile });
+  const made = await encryptionOf({ repository, passphraseFile });
+  if (made === encryption) return;
+  throw new UserError(
+    `${repository} was made with encryption "${made}", not "${encryption}".`,
+    `Set encryption: ${made} for ${desired.job}.`,
+  );
 }
 
 /** Made beside its place and renamed: what has the name is complete. */

@@ -3,7 +3,7 @@ import type ssh2 from "ssh2";
 import type { Connection } from "../../remote/connect.ts";
 import type { Host } from "../../remote/host.ts";
 import { sshHost } from "../../remote/ssh.ts";
-import { ReachError, UserError } from "../../schema/errors.ts";
+import { describe, ReachError, UserError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { vpsPaths } from "../../schema/paths.ts";
 import { endpoint } from "../../schema/target.ts";
@@ -37,8 +37,14 @@ export interface Ready {
 
 /** Paths on the VPS: a folder of the job's own, in one that is not the account's, so that the account reaches neither. */
 const placeOf = ({ instance, job }: JobFile) => {
-  const folder = `/run/${instance}-attended/${job}`;
-  return { folder, env: `${folder}/env`, borg: `${folder}/borg`, passphrase: `${folder}/passphrase` };
+  const { attended: folder, attendedCache: cache } = vpsPaths(instance);
+  return {
+    folder: `${folder}/${job}`,
+    env: `${folder}/${job}/env`,
+    borg: `${folder}/${job}/borg`,
+    passphrase: `${folder}/${job}/passphrase`,
+    cache,
+  };
 };
 
 const mostAtOnce = 8;
@@ -46,9 +52,10 @@ const mostAtOnce = 8;
 /**
  * Holds two sockets open on the VPS until the signal: borg's, and one that answers with the passphrase, which so is in no file there. Only root
  * and the administrator reach them. Needs the job's lock.
- * @throws ReachError, UserError: nothing could be forwarded, or the connection was lost
+ * @returns what ended it, unless it was the signal
+ * @throws ReachError, UserError: nothing could be forwarded
  */
-export async function forward(options: ForwardOptions): Promise<void> {
+export async function forward(options: ForwardOptions): Promise<ReachError | undefined> {
   const { job, signal, onReady } = options;
   const passphrase = readPassphrase(job.passphraseFile);
   const place = placeOf(job);
@@ -60,15 +67,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
   try {
     for (const socket of [place.borg, place.passphrase]) await bind(connection, socket);
     onReady({ env: place.env, exports: lines.map((line) => line.replace("@RELAY@", relay)) });
-    const lost = await ended(connection, signal);
-    if (lost) {
-      throw new ReachError(
-        "connection-lost",
-        `The connection to ${endpoint(job.admin)} was lost.`,
-        "Run it again.",
-        { cause: lost },
-      );
-    }
+    return await ended(connection, signal);
   } finally {
     await host.run("attended", ["end", place.folder], { timeoutSeconds: 20 }).catch(() => {}); // it is in /run
     await connection[Symbol.asyncDispose]();
@@ -76,16 +75,22 @@ export async function forward(options: ForwardOptions): Promise<void> {
   }
 }
 
-const exportsOf = (job: string, { borg, passphrase }: ReturnType<typeof placeOf>): readonly string[] => [
+const exportsOf = (
+  job: string,
+  { borg, passphrase, cache }: ReturnType<typeof placeOf>,
+): readonly string[] => [
   `export BORG_REPO='ssh://borg/./${job}'`,
+  `export BORG_BASE_DIR='${cache}'`,
   `export BORG_RSH="sh -c 'exec @RELAY@ ${borg}'"`,
   `export BORG_PASSCOMMAND="sh -c 'exec @RELAY@ ${passphrase} </dev/null'"`,
 ];
 
 async function begin(host: Host, job: JobFile, env: string, signal: AbortSignal): Promise<string> {
-  const args = ["begin", placeOf(job).folder, job.admin.user, vpsPaths(job.instance).relay];
+  const { folder, cache } = placeOf(job);
+  const { relay } = vpsPaths(job.instance);
+  const args = ["begin", folder, job.admin.user, relay, cache];
   const { code, stdout, stderr } = await host.run("attended", args, { stdin: env, signal });
-  if (code === 0) return stdout.toString().trim() === "nc -U -N" ? "nc -U -N" : `python3 -I ${args[3]}`;
+  if (code === 0) return stdout.toString().trim() === "nc -U -N" ? "nc -U -N" : `python3 -I ${relay}`;
   if (code === 72)
     throw new UserError(`${host.name}: borg is not installed there.`, "apt install borgbackup");
   if (code === 73) {
@@ -111,20 +116,21 @@ function bind(connection: Connection, socket: string): Promise<void> {
     connection.client.openssh_forwardInStreamLocal(socket, (error) =>
       error ? reject(refused(error)) : resolve(),
     );
-    void connection.closed.then((error) => reject(refused(error)));
+    void connection.closed.then((error) => reject(lost(connection, error)));
   });
 }
 
-/** @returns why the connection ended, unless it was by the signal */
-function ended(connection: Connection, signal: AbortSignal): Promise<Error | undefined> {
+const lost = ({ target }: Connection, cause: Error | undefined): ReachError =>
+  new ReachError("connection-lost", `The connection to ${endpoint(target)} was lost.`, "Run it again.", {
+    cause,
+  });
+
+function ended(connection: Connection, signal: AbortSignal): Promise<ReachError | undefined> {
   const aborted = new Promise<undefined>((resolve) => {
     if (signal.aborted) resolve(undefined);
     signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
-  return Promise.race([
-    aborted,
-    connection.closed.then((error) => error ?? new Error("the connection was closed")),
-  ]);
+  return Promise.race([aborted, connection.closed.then((error) => lost(connection, error))]);
 }
 
 function serveAll(
@@ -144,6 +150,7 @@ function serveAll(
     // Several may look at once. Who may write comes after the one before: what was there before is known only then.
     const turn = purpose === "writing" ? Promise.all(open) : undefined;
     const channel = accept();
+    channel.on("error", () => {});
     const serve = async () => {
       await turn;
       await serveOne(client, channel, { job, state, purpose, onEvent });
@@ -173,7 +180,6 @@ async function serveOne(
     quotaBytes: job.limits.quotaBytes,
     onBytes: () => {},
   };
-  channel.on("error", () => {});
   try {
     await using guard = purpose === "reading" ? guardOfReading(job.job) : await openGuard(options);
     widen(client, channel);
@@ -184,8 +190,7 @@ async function serveOne(
     onEvent(describeServed(await server.end(), purpose));
   } catch (error) {
     channel.destroy();
-    if (!(error instanceof UserError)) throw error;
-    onEvent(error.message);
+    onEvent(describe(error));
   }
 }
 

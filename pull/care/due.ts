@@ -74,11 +74,19 @@ export function careRecords(job: string, repository: string, ledger: Ledger): Ca
     since: ledger.runs(job, 1_000_000).at(-1)?.started,
     last: {
       prune: { done: ledger.lastDone(job, "prune") },
-      compact: { done: ledger.lastDone(job, "compact") },
+      compact: { done: compacted(job, repository, ledger) },
       ...Object.fromEntries(checks),
     },
     removed: removedSince(ledger.marks(repository)),
   };
+}
+
+/** As if one had been done whenever a person removed something: what that person did not do can be brought back for a whole period. */
+function compacted(job: string, repository: string, ledger: Ledger): number | undefined {
+  const removed = ledger
+    .archives(repository)
+    .flatMap(({ gone }) => (gone?.why === "attended" ? gone.time : []));
+  return [ledger.lastDone(job, "compact") ?? [], ...removed].flat().toSorted((a, b) => b - a)[0];
 }
 
 /** Of all kinds together: more than are cut off in a row. */

@@ -19,6 +19,8 @@ export interface CheckDetail {
   readonly problem?: string;
   /** What there is to say of a good one, such as "20 files compared". */
   readonly summary?: string;
+  /** A proof has found the file with the run's name: from then on each archive has one. */
+  readonly canary?: boolean;
 }
 
 export interface Checks {

@@ -41,8 +41,12 @@ export interface Runs {
   finish(run: string, ending: Ending): void;
   /** What home had to say of a run after its end: a good one becomes one with warnings. */
   addWarnings(run: string, warnings: readonly string[]): void;
-  /** The youngest run with a good archive that is still there; of one repository, where its id is given. */
-  lastGood(job: string, repository?: string): RunRecord | undefined;
+  /**
+   * The youngest run with a good archive that is still there.
+   * @param repository its id: only of that one
+   * @param upTo milliseconds since 1970: of the runs that began no later
+   */
+  lastGood(job: string, repository?: string, upTo?: number): RunRecord | undefined;
   run(run: string): RunRecord | undefined;
   setRepositoryBytes(run: string, bytes: number): void;
   /** How large the repository was after the runs that began since then, the youngest first. */
@@ -52,8 +56,8 @@ export interface Runs {
   ): readonly { readonly started: number; readonly repositoryBytes: number }[];
   /** When the first run that is on record began. */
   firstStarted(job: string): number | undefined;
-  /** The youngest runs first. */
-  runs(job: string, limit: number): readonly RunRecord[];
+  /** The youngest runs first. @param upTo milliseconds since 1970: those that began no later */
+  runs(job: string, limit: number, upTo?: number): readonly RunRecord[];
   /** Records what a session showed, once it is over. */
   serve(run: string, session: ServedSession): void;
   session(run: string): ServedSession;
@@ -105,16 +109,17 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
         )
         .run(JSON.stringify([...known, ...warnings]), run);
     },
-    lastGood: (job, repository) => {
+    lastGood: (job, repository, upTo = Number.MAX_SAFE_INTEGER) => {
       const found = database
         .prepare(
           `SELECT runs.*, archives.id AS found_id, archives.name AS found_name FROM runs
              JOIN archives ON archives.run = runs.run
              WHERE runs.job = ? AND archives.trust = 'good' AND archives.gone IS NULL AND runs.finished IS NOT NULL
+             AND runs.started <= ?
              ${repository === undefined ? "" : "AND archives.repository = ?"}
              ORDER BY runs.started DESC LIMIT 1`,
         )
-        .get(job, ...(repository === undefined ? [] : [repository])) as unknown as
+        .get(job, upTo, ...(repository === undefined ? [] : [repository])) as unknown as
         | (Row & { found_id: string; found_name: string })
         | undefined;
       return found && { ...record(found), archive: { id: found.found_id, name: found.found_name } };
@@ -144,7 +149,8 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
       const row = database.prepare("SELECT min(started) AS started FROM runs WHERE job = ?").get(job);
       return (row as { started: number | null }).started ?? undefined;
     },
-    runs: (job, limit) => select("job = ? ORDER BY started DESC LIMIT ?", job, limit),
+    runs: (job, limit, upTo = Number.MAX_SAFE_INTEGER) =>
+      select("job = ? AND started <= ? ORDER BY started DESC LIMIT ?", job, upTo, limit),
     ungated: (job) => select("job = ? AND gated = 0 ORDER BY started", job).map(({ run }) => run),
     setGated: (runs) => {
       const set = database.prepare("UPDATE runs SET gated = 1 WHERE run = ?");

@@ -5,16 +5,14 @@ import { ReachError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { endpoint } from "../../schema/target.ts";
 import { clean } from "../lines.ts";
-import type { Compared } from "./judge.ts";
-
-type Live = Exclude<Compared["live"], undefined>;
+import type { Live, NotSeen } from "./judge.ts";
 
 /** borgctl's own limit is ten minutes, and a minute for the paths to come. */
 const timeoutSeconds = 700;
 
 const answer = z.union([
   z.object({
-    mtime: z.string().regex(/^-?\d{1,30}$/),
+    ctime: z.string().regex(/^-?\d{1,30}$/),
     size: z.number().int().nonnegative(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
   }),
@@ -23,12 +21,12 @@ const answer = z.union([
 
 export type LiveFiles =
   /** In the order of the paths. */
-  | { readonly kind: "answered"; readonly files: readonly Live[] }
+  | { readonly kind: "answered"; readonly files: readonly (Live | NotSeen)[] }
   /** A sentence. */
   | { readonly kind: "unasked"; readonly why: string };
 
 /**
- * Asks the VPS for time, size and hash of files. Whatever it answers is its own word.
+ * Asks the VPS for time of the last change, size and hash of files. Whatever it answers is its own word.
  * @param run the name of one that is over
  * @param paths absolute; a hundred at most
  * @throws what the signal was aborted with
@@ -67,9 +65,10 @@ export function parseAnswers(text: string, count: number, host: string): LiveFil
   if (lines.length !== count || parsed.some(({ success }) => !success)) {
     return { kind: "unasked", why: `${host} answered with something that is none of borgctl's.` };
   }
-  const files = parsed.map(({ data }): Live => {
+  const files = parsed.map(({ data }): Live | NotSeen => {
     if (data === undefined) throw new Error("looked at above");
-    return "error" in data ? data.error : { mtime: data.mtime, bytes: data.size, sha256: data.sha256 };
+    if ("error" in data) return data.error;
+    return { changed: Number(data.ctime) / 1000, bytes: data.size, sha256: data.sha256 };
   });
   return { kind: "answered", files };
 }

@@ -2,18 +2,15 @@ import * as crypto from "node:crypto";
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
-import type { Seen } from "./judge.ts";
-
-/** No link is followed, and nothing is waited for: an archive may have put anything there. */
-const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+import type { Content } from "./judge.ts";
 
 /** A file that came back below a folder; undefined when there is no regular file. */
-export async function restoredFile(folder: string, inside: string): Promise<Seen | undefined> {
+export async function restoredFile(folder: string, inside: string): Promise<Content | undefined> {
   return reading(folder, inside, async (file) => {
-    const { mtimeNs, size } = await file.stat({ bigint: true });
+    const { size } = await file.stat();
     const hash = crypto.createHash("sha256");
     for await (const piece of file.createReadStream({ autoClose: false })) hash.update(piece as Buffer);
-    return { mtime: String(mtimeNs), bytes: Number(size), sha256: hash.digest("hex") };
+    return { bytes: size, sha256: hash.digest("hex") };
   });
 }
 
@@ -30,17 +27,16 @@ async function reading<T>(
   inside: string,
   read: (file: fs.FileHandle) => Promise<T>,
 ): Promise<T | undefined> {
-  let file: fs.FileHandle;
+  const at = path.join(await fs.realpath(folder), inside);
   try {
-    file = await fs.open(path.join(folder, inside), flags);
+    // An archive may have put anything there: a link on the way would lead to a file of home's, and a pipe would be waited for.
+    if ((await fs.realpath(at)) !== at || !(await fs.lstat(at)).isFile()) return undefined;
+    await fs.chmod(at, 0o400); // who is not root may otherwise not read all of what is his own
+    await using file = await fs.open(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return await read(file);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ENOTDIR", "ELOOP", "ENXIO", "EACCES"].includes(code)) return undefined;
+    if (["ENOENT", "ENOTDIR", "ELOOP", "EACCES"].includes(code)) return undefined;
     throw error;
-  }
-  try {
-    return (await file.stat()).isFile() ? await read(file) : undefined;
-  } finally {
-    await file.close();
   }
 }

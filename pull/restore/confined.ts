@@ -1,6 +1,7 @@
 /** borg, confined to one folder of this machine or of a VPS, whose repository is served by home: templates/remote/confine.sh. */
 import { spawn } from "node:child_process";
 import { Duplex, type Readable } from "node:stream";
+import { setTimeout as wait } from "node:timers/promises";
 import type ssh2 from "ssh2";
 import type { Connection } from "../../remote/connect.ts";
 import { scriptText } from "../../remote/host.ts";
@@ -16,6 +17,8 @@ export interface ConfinedOptions {
   readonly folder: string;
   /** The folder may have something in it. */
   readonly overwrite: boolean;
+  /** No file may become larger; undefined: any may. */
+  readonly fileBytes?: number | undefined;
   /** What borg is to do, `::ARCHIVE` for the archive. */
   readonly args: readonly string[];
   readonly passphrase: string;
@@ -31,11 +34,14 @@ export interface Confined {
   kill(): void;
 }
 
+/** sshd opens a session at once, and closes it at once; one that does not is not waited for. */
+const answerMilliseconds = 20_000;
+
 const namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
 
-const confine = ({ job, folder, overwrite, args }: ConfinedOptions): readonly string[] => [
+const confine = ({ job, folder, overwrite, fileBytes, args }: ConfinedOptions): readonly string[] => [
   ...["/bin/sh", "-c", scriptText("confine"), "confine"],
-  ...[folder, overwrite ? "any" : "empty", `ssh://borg/./${job}`, ...args],
+  ...[folder, overwrite ? "any" : "empty", `ssh://borg/./${job}`, String(fileBytes ?? "unlimited"), ...args],
 ];
 
 /** On this machine: it dies with this process. Who is not root needs a user namespace, in which other owners than oneself cannot be given. */
@@ -74,6 +80,7 @@ export async function confinedOnVps(connection: Connection, options: ConfinedOpt
       client.exec(command, (error, channel) => (error ? reject(error) : resolve(channel))),
     ),
     connection.closed.then((cause) => Promise.reject(lost(connection, cause))),
+    wait(answerMilliseconds, undefined, { ref: false }).then(() => Promise.reject(lost(connection))),
   ]);
   const ended = Promise.withResolvers<number | undefined>();
   let code: number | undefined;
@@ -85,10 +92,14 @@ export async function confinedOnVps(connection: Connection, options: ConfinedOpt
   void connection.closed.then(() => ended.resolve(code));
   channel.write(`${options.passphrase}\n`);
   widen(client, channel);
-  return { channel, stderr: channel.stderr, ended: ended.promise, kill: () => channel.close() };
+  const kill = () => {
+    channel.close();
+    setTimeout(() => client.destroy(), answerMilliseconds).unref();
+  };
+  return { channel, stderr: channel.stderr, ended: ended.promise, kill };
 }
 
-const lost = ({ target }: Connection, cause: Error | undefined): ReachError =>
+const lost = ({ target }: Connection, cause?: Error): ReachError =>
   new ReachError(
     "connection-lost",
     `The connection to ${endpoint(target)} was lost${cause ? `: ${cause.message}` : ""}.`,

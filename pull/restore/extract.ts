@@ -16,8 +16,8 @@ export interface ExtractOptions {
   /** None: all of it. */
   readonly paths: readonly string[];
   readonly numericIds?: boolean;
-  /** As extractArgs has it. */
-  readonly flags?: boolean;
+  /** The paths are a sample of an archive that nobody looks at: as extractArgs has it, and no file may become larger than it says. */
+  readonly sample?: { readonly fileBytes: number };
   readonly folder: string;
   readonly overwrite: boolean;
   /** The folder, in words. */
@@ -42,25 +42,29 @@ export async function extract(
     archive,
     paths,
     numericIds = false,
-    flags,
+    sample,
     folder,
     overwrite,
     passphrase,
     where,
     signal,
   } = options;
-  const { lockWaitSeconds } = job.limits;
+  const { lockWaitSeconds, stallSeconds } = job.limits;
   signal?.throwIfAborted();
-  const args = extractArgs({ archive, paths, numericIds, flags, lockWaitSeconds });
-  const confined = await start({ job: job.job, folder, overwrite, args, passphrase });
+  const args = extractArgs({ archive, paths, numericIds, sample: sample !== undefined, lockWaitSeconds });
+  const confined = await start({
+    ...{ job: job.job, folder, overwrite, args, passphrase },
+    fileBytes: sample?.fileBytes,
+  });
+  const stop = () => confined.kill();
+  using stall = stallWatch(stallSeconds, stop);
   const server = serveChannel(confined.channel, guardOfReading(job.job), {
     job: job.job,
     repository: job.repository,
     state: options.state,
     purpose: "restore",
-    onBytes: () => {},
+    onBytes: stall.alive,
   });
-  const stop = () => confined.kill();
   signal?.addEventListener("abort", stop, { once: true });
   const listening = listener(stop);
   const onPercent = percentReader(({ msgid, share }) => {
@@ -69,6 +73,7 @@ export async function extract(
   confined.stderr.on(
     "data",
     lineReader((line) => {
+      stall.alive();
       listening.line(line);
       onPercent(line);
     }),
@@ -79,15 +84,46 @@ export async function extract(
     const served = await server.end();
     signal?.throwIfAborted();
     const said = listening.said();
-    // borg then only says that the connection was closed.
+    // borg then only says that the connection was closed, or nothing.
     const { refusal } = served;
     const last = refusal
       ? `borg asked for "${refusal.method}", which home refused (${refusal.reason})`
-      : said.last;
+      : stall.over
+        ? `nothing came from borg for ${stallSeconds} s (limits.stall)`
+        : said.last;
     return { outcome: outcomeOf(code, { ...said, last }, where), said };
   } finally {
     signal?.removeEventListener("abort", stop);
     confined.kill();
     await server.end();
   }
+}
+
+/** So often is looked whether anything came: what counts is time in which this process ran, and not a laptop's sleep. */
+const looks = 20;
+
+/** Calls `onStall` when `alive` was not called for so long. */
+function stallWatch(
+  seconds: number,
+  onStall: () => void,
+): Disposable & { readonly over: boolean; readonly alive: () => void } {
+  let quiet = 0;
+  let over = false;
+  const timer = setInterval(
+    () => {
+      if (++quiet <= looks || over) return;
+      over = true;
+      onStall();
+    },
+    (seconds * 1000) / looks,
+  );
+  return {
+    get over() {
+      return over;
+    },
+    alive: () => {
+      quiet = 0;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
 }

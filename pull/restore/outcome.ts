@@ -61,6 +61,13 @@ export type Outcome =
   /** atHome: the archive has no part in it. */
   | { readonly kind: "failed"; readonly error: UserError; readonly atHome: boolean };
 
+/** Own exit codes of confine.sh, for a folder that cannot be taken. */
+const folderRemedies: Readonly<Record<number, string>> = {
+  220: "Give another folder.",
+  223: "Give a folder that is absent or empty, or --overwrite.",
+  224: "Restore to a folder of its own, and move what you need from there.",
+};
+
 /** @param where the folder, in words: "/root/restore", "/root/restore on web1.example.com" */
 export function outcomeOf(code: number | undefined, said: Said, where: string): Outcome {
   if (said.full) {
@@ -72,7 +79,8 @@ export function outcomeOf(code: number | undefined, said: Said, where: string): 
   if (code === 0) return said.warningCount > 0 ? { kind: "warnings" } : { kind: "good" };
   if (code !== undefined && isWarning(code) && said.warningCount > 0) return { kind: "warnings" };
   const words = said.last.replace(/^(confine|unshare|setpriv): /, "");
-  if (code === 220) return failed(`${words}.`, "Give a folder that is absent or empty, or --overwrite.");
+  const remedy = folderRemedies[code ?? 0];
+  if (remedy) return failed(`${words}.`, remedy);
   if (code === 222)
     return failed(`There is no borg for ${where}: ${words}.`, "Install it: apt install borgbackup");
   if (code === 221 || code === 127 || /^(unshare|setpriv): /.test(said.last)) {

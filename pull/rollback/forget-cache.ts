@@ -30,9 +30,10 @@ export async function forgetCaches(job: JobFile, ledger: Ledger, signal?: AbortS
     .openOperations(job.job)
     .flatMap((each) => (each.kind === "forget-cache" || each.kind === "rename-cache" ? [each] : []));
   if (open.length === 0) return;
-  // The homes that the helper gives to borg, one a privilege.
+  // The homes that the helper gives to borg, one a privilege, and that of a person's borg.
   const cache = `/var/cache/${job.instance}`;
-  const folders = [vpsPaths(job.instance).home, `${cache}/read-all`, `${cache}/root`];
+  const { home, attendedCache } = vpsPaths(job.instance);
+  const folders = [home, `${cache}/read-all`, `${cache}/root`, attendedCache];
   try {
     await using connection = await connect(job.admin, signal ? { signal } : {});
     const host = sshHost(connection);

@@ -175,7 +175,7 @@ const rules: ReadonlyMap<string, Rule> = new Map(
 
 /** borg asks for a rollback when it ends in an error; there is nothing to take back. */
 const restoreRules: ReadonlyMap<string, Rule> = new Map(
-  ["negotiate", "open", "load_key", "get", "list", "__len__", "rollback"].map((method) => {
+  ["negotiate", "open", "load_key", "get", "rollback"].map((method) => {
     const rule = rules.get(method) as Rule;
     return [method, method === "open" ? { ...rule, args: { ...rule.args, exclusive: is(false) } } : rule];
   }),

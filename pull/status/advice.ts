@@ -1,6 +1,8 @@
 import { checkKinds } from "../ledger.ts";
 import { localTime } from "../time.ts";
+import type { FleetMember } from "./fleet.ts";
 import { checkNames } from "./judge.ts";
+import { type NextRun, systemctl } from "./next-run.ts";
 import type { JobRecords } from "./records.ts";
 import type { LastGoodBackup, Standing } from "./standing.ts";
 
@@ -13,20 +15,16 @@ export interface Advice {
 interface Known {
   readonly lastGood: LastGoodBackup | undefined;
   readonly checks: Standing["checks"];
-  readonly now: number;
 }
 
-/** More than clocks that are kept in step ever differ by. */
-const clockSlack = 3600_000;
-
-export function adviceOn({ keyCopy }: JobRecords, { lastGood, checks, now }: Known): readonly Advice[] {
+export function adviceOn({ ahead, keyCopy }: JobRecords, { lastGood, checks }: Known): readonly Advice[] {
   const overdue = checkKinds.filter((kind) => checks[kind].overdue);
   return [
-    ...(lastGood && lastGood.finished > now + clockSlack
+    ...(ahead
       ? [
           {
             kind: "clock" as const,
-            problem: `The last good backup is of ${localTime(lastGood.finished)}, which is yet to come.`,
+            problem: `A run is on record for ${localTime(ahead.started)}, which is yet to come: it does not count until then.`,
           },
         ]
       : []),
@@ -45,6 +43,36 @@ export function adviceOn({ keyCopy }: JobRecords, { lastGood, checks, now }: Kno
       ? [{ kind: "key" as const, problem: "The key has changed since it was copied elsewhere." }]
       : []),
   ];
+}
+
+/** With what systemd alone knows: a standing asks home's records and nobody else. */
+export const allAdvice = ({ advice }: Standing, next: NextRun): readonly Advice[] => [
+  ...(next.kind === "off" ? [{ kind: "timer", problem: "The timer of its schedule is off." } as const] : []),
+  ...advice,
+];
+
+/** One advice, and whom it is for. */
+export interface CommonAdvice {
+  readonly jobs: readonly string[];
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+/** What else to look at, the jobs of one advice together. */
+export function adviceForAll(
+  members: readonly FleetMember[],
+  next: ReadonlyMap<string, NextRun>,
+): readonly CommonAdvice[] {
+  const all = members.flatMap((member) => {
+    if (member.kind === "unreadable") return [];
+    const { job } = member.standing;
+    return allAdvice(member.standing, next.get(job) ?? { kind: "unknown" }).map((each) => ({ ...each, job }));
+  });
+  return [...Map.groupBy(all, ({ problem }) => problem)].map(([problem, group]) => {
+    const jobs = group.map(({ job }) => job);
+    const [{ kind, job }] = group as [(typeof all)[number]];
+    return { jobs, problem, remedy: remedyOf(kind, jobs.length > 1 ? "JOB" : job) };
+  });
 }
 
 /** Whether a copy of the key is elsewhere, in a few words. */
@@ -66,11 +94,11 @@ export function keyText({ keyCopy, keyExported }: Pick<Standing, "keyCopy" | "ke
 export function remedyOf(kind: Advice["kind"], job: string): string {
   switch (kind) {
     case "clock":
-      return "Set the clock of this machine.";
+      return "Set the clock of this machine if it is wrong; the next good run counts again.";
     case "overdue":
       return "The next good run makes up for it: see why there is none, or why it is cut off.";
     case "timer":
-      return `Turn it on: "systemctl enable --now borgpull-${job}.timer", or "pulumi up".`;
+      return `Turn it on: "${systemctl().join(" ")} enable --now borgpull-${job}.timer", or "pulumi up".`;
     case "key":
       return `Keep a copy elsewhere: "borgpull export-key ${job}".`;
   }

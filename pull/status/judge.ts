@@ -4,6 +4,7 @@ import { type Breach, type CheckKind, checkKinds } from "../ledger.ts";
 import { clean } from "../lines.ts";
 import { localTime } from "../time.ts";
 import { breachRemedy, describeFindings } from "../trust/describe.ts";
+import { systemctl } from "./next-run.ts";
 import type { LastGoodBackup, LastRun, Standing } from "./standing.ts";
 
 interface Facts {
@@ -42,7 +43,7 @@ export function judge({
         ? `The last good backup is ${describeAge(lastGood.ageSeconds)} old, and more than ${limit} is stale.`
         : `No good backup in the ${limit} since home knows of it.`,
       remedy: file.schedule
-        ? `See why none came: systemctl status borgpull-${job}.timer; or run "borgpull run ${job}" now.`
+        ? `See why none came: "${systemctl().join(" ")} status borgpull-${job}.timer"; or run "borgpull run ${job}" now.`
         : `Run "borgpull run ${job}", and give it a schedule.`,
     };
   }

@@ -16,9 +16,12 @@ const run = promisify(execFile);
 
 type Scheduled = Pick<JobFile, "job" | "schedule">;
 
+/** The command for the timers of whoever asks: root's are the system's, anybody else's those of their own manager. */
+export const systemctl = (): readonly [string, ...string[]] =>
+  process.getuid?.() === 0 ? ["systemctl"] : ["systemctl", "--user"];
+
 /**
- * Asks systemd about the timers of jobs, in one call for all of them. root's are the system's, anybody else's those of their own
- * manager.
+ * Asks systemd about the timers of jobs, in one call for all of them.
  * @returns job -> next run
  */
 export async function nextRuns(jobs: readonly Scheduled[]): Promise<ReadonlyMap<string, NextRun>> {
@@ -42,9 +45,9 @@ function nextRun(
 export const timerQuery: readonly string[] = ["list-timers", "--output=json", "--", "borgpull-*.timer"];
 
 async function askTimers(): Promise<ReadonlyMap<string, NextRun> | undefined> {
-  const manager = process.getuid?.() === 0 ? [] : ["--user"];
+  const [program, ...manager] = systemctl();
   try {
-    const { stdout } = await run("systemctl", [...manager, ...timerQuery], { timeout: 5000 });
+    const { stdout } = await run(program, [...manager, ...timerQuery], { timeout: 5000 });
     return parseTimers(stdout);
   } catch {
     return undefined; // no systemctl, no systemd, or no answer

@@ -138,7 +138,7 @@ export function prometheusText(members: readonly FleetMember[]): string {
     value: member.kind === "job" ? 1 : 0,
   }));
   return [
-    family("borgpull_job_readable", "0 when the job file cannot be read.", readable),
+    family("borgpull_job_readable", "0 when its job file or home's records cannot be read.", readable),
     ...gauges.map(({ name, help, samples }) => family(name, help, standings.flatMap(samples))),
   ].join("");
 }

@@ -17,11 +17,13 @@ import { growthMilliseconds, type Size } from "./growth.ts";
 
 /** What home knows of a job, as far as its standing needs it. */
 export interface JobRecords {
-  /** The youngest few, the youngest first. */
+  /** The youngest few of those that are not yet to come, the youngest first. */
   readonly runs: readonly RunRecord[];
   /** Sizes of the repository after the runs of the last weeks, the youngest first. */
   readonly sizes: readonly Size[];
   readonly lastGood?: RunRecord;
+  /** A run that is yet to come, by its time: a clock was wrong, then or now. It counts for nothing until then. */
+  readonly ahead?: RunRecord;
   readonly openBreaches: readonly Breach[];
   /** The last of each kind that came to a verdict. */
   readonly checks: Partial<Readonly<Record<CheckKind, CheckRecord>>>;
@@ -37,6 +39,8 @@ export interface JobRecords {
 
 /** The last that has ended, and those that are open. */
 const mostRuns = 10;
+/** More than clocks that are kept in step ever differ by. */
+const clockSlack = 3600_000;
 
 /**
  * Reads a job's records; it waits for nobody and changes nothing.
@@ -47,8 +51,10 @@ export function recordsOf(job: JobFile, ledger: Ledger | undefined, now: number 
   const file = homePaths().jobFile(job.job);
   const written = fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
   if (!ledger) return { runs: [], sizes: [], openBreaches: [], checks: {}, held: false, knownSince: written };
-  const runs = ledger.runs(job.job, mostRuns);
-  const lastGood = ledger.lastGood(job.job, repositoryOf(job));
+  const upTo = now + clockSlack;
+  const runs = ledger.runs(job.job, mostRuns, upTo);
+  const lastGood = ledger.lastGood(job.job, repositoryOf(job), upTo);
+  const [youngest] = ledger.runs(job.job, 1);
   const checks = checkKinds.flatMap((kind) => {
     const last = ledger.lastCheck(job.job, kind);
     return last ? [[kind, last] as const] : [];
@@ -59,6 +65,7 @@ export function recordsOf(job: JobFile, ledger: Ledger | undefined, now: number 
     runs,
     sizes: ledger.sizes(job.job, now - growthMilliseconds),
     ...(lastGood ? { lastGood } : {}),
+    ...(youngest && youngest.started > upTo ? { ahead: youngest } : {}),
     openBreaches: ledger.openBreaches(job.job),
     checks: Object.fromEntries(checks),
     ...(keyCopy ? { keyCopy } : {}),
@@ -76,14 +83,11 @@ export const repositoryOf = ({ job, repository }: JobFile): string | undefined =
 function isHeld(job: string): boolean {
   const file = homePaths().lock(job);
   if (!fs.existsSync(file)) return false;
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 0 });
   try {
+    using database = new DatabaseSync(file, { readOnly: true, timeout: 0 });
     database.prepare("SELECT 1 FROM sqlite_schema").get();
     return false;
   } catch (error) {
-    if (/locked|busy/i.test((error as Error).message)) return true;
-    throw error;
-  } finally {
-    database.close();
+    return /locked|busy/i.test((error as Error).message); // else it is no lock at all, and nobody's
   }
 }

@@ -98,11 +98,11 @@ export function standing(job: JobFile, records: JobRecords, now: number): Standi
     checks,
     ...(records.keyCopy ? { keyCopy: records.keyCopy } : {}),
     ...(records.keyExported === undefined ? {} : { keyExported: records.keyExported }),
-    advice: adviceOn(records, { lastGood, checks, now }),
+    advice: adviceOn(records, { lastGood, checks }),
   };
 }
 
-/** Never below 0: a clock that was set back makes nothing younger than now. */
+/** Never below 0: clocks differ by moments. */
 const seconds = (since: number, now: number): number => Math.max(0, (now - since) / 1000);
 
 function lastGoodBackup(record: RunRecord, now: number): LastGoodBackup {

@@ -1,7 +1,7 @@
 /** What a gate makes of a person's own session with borg. */
 import type { JobFile } from "../../schema/job-file.ts";
 import { checkArchive } from "../borg.ts";
-import type { ArchiveRecord } from "../ledger.ts";
+import type { ArchiveRecord, Trust } from "../ledger.ts";
 import type { Archive } from "../result.ts";
 import type { SegmentAudit } from "../segments.ts";
 import type { Judgement } from "./judge.ts";
@@ -11,8 +11,8 @@ export function describeAttended(
   what: string,
   { appeared, gone }: Pick<Judgement, "appeared" | "gone">,
 ): string {
-  const made = appeared.filter(({ trust }) => trust === "attended").length;
-  const removed = gone.filter(({ why }) => why === "attended").length;
+  const made = appeared.filter(({ run }) => run === undefined).length;
+  const removed = gone.length;
   const parts = [
     ...(made > 0 ? [`${made} archive(s) made`] : []),
     ...(removed > 0 ? [`${removed} archive(s) removed`] : []),
@@ -21,8 +21,8 @@ export function describeAttended(
 }
 
 /**
- * The log of a session on a VPS without the deletions of what only removed archives used. That is so when every good archive that stays is
- * whole by borg's check; else what is gone counts as deleted by somebody who ought not to.
+ * The log of a session on a VPS without the deletions of what only removed archives used. That is so when every archive that stays and ought
+ * to be whole is so by borg's check; else what is gone counts as deleted by somebody who ought not to.
  */
 export async function withoutOwnDeletions(
   changes: SegmentAudit | undefined,
@@ -39,9 +39,11 @@ export async function withoutOwnDeletions(
   const { repository, passphraseFile, limits } = job;
   const access = { repository, passphraseFile, lockWaitSeconds: limits.lockWaitSeconds };
   for (const { id, name, trust } of known) {
-    if (trust !== "good" || !there.has(id)) continue;
+    if (!whole.includes(trust) || !there.has(id)) continue;
     if (await checkArchive({ ...access, archive: name, ...(signal ? { signal } : {}) })) return changes;
   }
   const examples = changes.examples.filter(({ change }) => change !== "deleted");
   return { ...changes, deleted: 0, examples };
 }
+
+const whole: readonly Trust[] = ["good", "before-us", "attended"];

@@ -19,6 +19,8 @@ export interface GateOptions {
   readonly run?: string;
   /** A run that has begun and was not served yet. */
   readonly pending?: string;
+  /** A person's session on the VPS has ended just now, and that person is told what came of it. */
+  readonly witnessed?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -55,8 +57,11 @@ export async function gate(options: GateOptions): Promise<GateResult> {
   const same = config.digest === mark.config;
   const operation = homesOwn(job, ledger.openOperations(job.job));
   const attended = operation?.kind === "attended" ? operation : undefined;
-  // Who works with borg at home may change its config too; that the passphrase still opens it, the listing shows.
-  const rewritten = !same && attended?.where === "home";
+  // From a VPS anybody may have worked in that person's place: what nobody saw the end of is judged as any other session.
+  const believed = attended?.where === "home" || options.witnessed ? attended : undefined;
+  // Who works with borg at home may change its config too, if it was home's own; that the passphrase still opens it, the listing shows.
+  const homes = [undefined, mark.config, config.digest].includes(copy?.digest);
+  const rewritten = !same && attended?.where === "home" && homes;
   const last = (await lastCommitted(job.repository)) ?? -1;
   const forbidden = runs.map((run) => ledger.session(run).forbidden).find(Boolean);
   // With another key than home's own, borg at home can list nothing: not this time, nor until a person has decided.
@@ -81,8 +86,8 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     listed,
     runs,
     removing: new Set(operation?.kind === "prune" ? operation.archives.map(({ id }) => id) : []),
-    ...(attended ? { attended: true } : {}),
-    segments: attended ? await withoutOwnDeletions(changes, { ...options, known, listed }) : changes,
+    ...(believed ? { attended: true } : {}),
+    segments: believed ? await withoutOwnDeletions(changes, { ...options, known, listed }) : changes,
     forbidden,
   });
   const tampered = judgement.findings.length > 0;

@@ -71,6 +71,17 @@ suite("the watch", () => {
     assert.match(one(all, "watch-timer").inputs.content, /^OnCalendar=hourly$/m);
   });
 
+  test("writes metrics where it is told to", async () => {
+    const metrics = "/var/lib/prometheus/node-exporter/borgpull.prom";
+    const all = (await declare(() => declareWatch(declareHome(), { metrics }))).declared;
+    const { content } = one(all, "watch-service").inputs;
+    assert.match(content, new RegExp(`"--metrics" "${metrics}"$`, "m"));
+    assert.match(
+      content,
+      /^ReadWritePaths="-\/var\/lib\/borgpull" "-\/var\/lib\/prometheus\/node-exporter"$/m,
+    );
+  });
+
   test("is left free where a job tells by a command of one's own", async () => {
     const all = (await declare(() => declareWatch(declareHome(), { commands: true }))).declared;
     assert.doesNotMatch(one(all, "watch-service").inputs.content, /Protect/);

@@ -238,7 +238,9 @@ test("on a terminal what is done stays above the lines of what runs; Ctrl-C ends
   const terminal = onTerminal("web1", "db1");
   await terminal.shows("db1: good");
   const left = () => remains(host, readJobFile(fileOf("web1")));
-  await waitFor("borg on the VPS", async () => (await left()).some((line) => line.includes("borg --log-json")));
+  await waitFor("borg on the VPS", async () =>
+    (await left()).some((line) => line.includes("borg --log-json")),
+  );
   terminal.types("\x03"); // which reaches every process of the terminal
   const { code, screen } = await terminal.end();
   assert.equal(code, 2, screen);
@@ -276,7 +278,9 @@ test("an unknown job, a home without jobs, and words that do not go together are
   const unknown = await borgpull(["run", "nojob"]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /There is no job file/);
-  const none = await borgpull(["run", "--all"], { env: { BORGPULL_CONFIG: path.join(home.folder, "empty") } });
+  const none = await borgpull(["run", "--all"], {
+    env: { BORGPULL_CONFIG: path.join(home.folder, "empty") },
+  });
   assert.equal(none.code, 2);
   assert.match(none.stderr, /^There is no job in .*empty\/jobs\. Declare one/);
   for (const words of [["run"], ["run", "web1", "--all"]]) {

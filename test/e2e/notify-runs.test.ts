@@ -6,6 +6,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { backUp } from "../../pull/attempts.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
+import { JobBusyError, lockJob } from "../../pull/lock.ts";
 import { accept } from "../../pull/rollback/accept.ts";
 import { runJob } from "../../pull/run.ts";
 import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
@@ -156,4 +157,60 @@ test("a run that a person cancels is told to nobody but the dead man's switch", 
     ["/start", "/fail"],
   );
   assert.deepEqual(phone.arrived, []);
+});
+
+test("a run for want of a passphrase fails on record, and is told at once", async () => {
+  await using monitor = await webServer();
+  await using pager = await webServer();
+  channels({
+    monitor: { kind: "healthchecks", url: monitor.url },
+    pager: { kind: "ntfy", url: pager.url },
+  });
+  editJob(file, (data) => ({ ...data, passphraseFile: path.join(home.folder, "nowhere") }));
+  const result = await backUp(file);
+  assert.deepEqual([result.outcome, result.failure?.kind], ["failed", "passphrase-missing"]);
+  assert.deepEqual(
+    monitor.arrived.map(({ path: at }) => at),
+    ["/start", "/fail"],
+  );
+  assert.match(pager.arrived[0]?.body ?? "", /nowhere: the passphrase cannot be read \(ENOENT\)/);
+});
+
+test("a check that failed is a warning of the next run, in home's records too", async () => {
+  {
+    using ledger = openLedger(homePaths().stateDb);
+    ledger.endCheck(ledger.beginCheck(job, "repository"), "failed", { problem: "A segment is bad." });
+  }
+  const { run, outcome, warnings } = await backUp(file);
+  assert.equal(outcome, "warning");
+  assert.match(warnings.join(), /A segment is bad/);
+  using ledger = openLedger(homePaths().stateDb);
+  assert.deepEqual([ledger.run(run)?.outcome, ledger.run(run)?.warnings], [outcome, warnings]);
+});
+
+test("a job that is busy is told to nobody; home's records that are damaged are, each time", async () => {
+  await using monitor = await webServer();
+  await using phone = await webServer();
+  channels({
+    monitor: { kind: "healthchecks", url: monitor.url },
+    phone: { kind: "ntfy", url: phone.url },
+  });
+  {
+    using _lock = lockJob(homePaths().lock(job), job);
+    await assert.rejects(backUp(file), JobBusyError);
+  }
+  assert.deepEqual([monitor.arrived, phone.arrived], [[], []]);
+
+  for (const suffix of ["-wal", "-shm"]) fs.rmSync(`${homePaths().stateDb}${suffix}`, { force: true });
+  fs.writeFileSync(homePaths().stateDb, "garbage ".repeat(1000));
+  for (const _ of [1, 2]) await assert.rejects(backUp(file), /is damaged/);
+  assert.deepEqual(
+    monitor.arrived.map(({ path: at }) => at),
+    ["/fail", "/fail"],
+  );
+  assert.deepEqual(
+    phone.arrived.map(({ headers }) => headers.title),
+    ["Backup web1: failed", "Backup web1: failed"],
+  );
+  assert.match(phone.arrived[0]?.body ?? "", /home's own records, is damaged\.\nBegin anew: mv /);
 });

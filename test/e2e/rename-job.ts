@@ -1,11 +1,12 @@
-/** A home to be killed: gives web1 the name www, and dies before the step that is named. */
+/** A home to be killed: gives a job another name, and dies before the step that is named. */
 import { renameJob } from "../../pull/rename.ts";
 
-const [deadly] = process.argv.slice(2);
+const [from, to, repository, deadly] = process.argv.slice(2) as [string, string, string, string | undefined];
 const steps: string[] = [];
 await renameJob({
-  from: "web1",
-  to: "www",
+  from,
+  to,
+  repository,
   onWarning: async () => {},
   onStep: (step) => {
     steps.push(step);

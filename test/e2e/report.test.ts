@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { borgpull } from "../borgpull.ts";
-import { type FleetHome, hour, makeFleet, tellRun } from "../fleet.ts";
+import { type FleetHome, hour, makeFleet, makeFleetHome, tellRun } from "../fleet.ts";
 
 const chromium = "/usr/bin/chromium";
 const skip =
@@ -187,7 +187,8 @@ describe("the report in a browser", { skip, timeout: 300_000 }, () => {
 });
 
 it("a report that is new can be read by its owner alone; one that is written again keeps its mode", async () => {
-  using home = makeFleet(Date.now());
+  using home = makeFleetHome();
+  home.job("web1");
   const file = path.join(home.folder, "report.html");
   assert.equal((await borgpull(["report", "--out", file])).code, 0);
   assert.equal(fs.statSync(file).mode & 0o777, 0o600);

@@ -212,6 +212,57 @@ describe("watch", () => {
     assert.equal(fs.readFileSync(heard, "utf8"), "heard\n");
   });
 
+  it("tells that home's records are damaged, once, and fails as long as they are", async () => {
+    using home = makeFleetHome();
+    const heard = path.join(home.folder, "heard");
+    const run = `echo "$BORGPULL_STATE $BORGPULL_PROBLEM" >>${quote(heard)}`;
+    home.job("web1", { notify: { me: { kind: "command", run } } });
+    home.records((at) => tellRun(at, "web1", Date.now() - hour, { outcome: "good" }));
+    const { stateDb } = homePaths();
+    const whole = fs.readFileSync(stateDb);
+    const damage = () => fs.writeFileSync(stateDb, "x".repeat(10_000));
+    const lines = () => fs.readFileSync(heard, "utf8").trimEnd().split("\n");
+    damage();
+    for (const _ of [1, 2]) {
+      const { code, stderr } = await borgpull(["watch"]);
+      assert.equal(code, 2);
+      assert.match(stderr, /^web1: .*state\.db, home's own records, is damaged\. Begin anew/m);
+    }
+    assert.equal(lines().length, 1);
+    assert.match(lines()[0] ?? "", /^failed .*is damaged/);
+    fs.writeFileSync(stateDb, whole);
+    assert.equal((await borgpull(["watch"])).code, 0);
+    damage();
+    await borgpull(["watch"]);
+    assert.equal(lines().length, 2, "damaged again is told again");
+  });
+
+  it("leaves it to a run that tries again to tell that a VPS cannot be reached", async () => {
+    using home = makeFleetHome();
+    const heard = path.join(home.folder, "heard");
+    const notify = { me: { kind: "command", run: `echo "$BORGPULL_JOB" >>${quote(heard)}` } } as const;
+    const limits = { ...home.job("now").limits, retries: 2, retryWaitSeconds: 60 };
+    for (const job of ["now", "before"]) home.job(job, { notify, limits });
+    const failed = { outcome: "failed", failure: unreachable, figures: { seconds: 1 } } as const;
+    home.records((at) => {
+      tellRun(at, "now", Date.now() - 30_000, failed);
+      tellRun(at, "before", Date.now() - 200_000, failed);
+    });
+    assert.equal((await borgpull(["watch"])).code, 0);
+    assert.equal(fs.readFileSync(heard, "utf8"), "before\n");
+  });
+
+  it("tells whatever becomes of the metrics", async () => {
+    using home = makeFleetHome();
+    const heard = path.join(home.folder, "heard");
+    home.job("web1", { notify: { me: { kind: "command", run: `echo heard >>${quote(heard)}` } } });
+    home.records((at) => tellRun(at, "web1", Date.now() - 48 * hour, { outcome: "good" }));
+    const { code, stderr } = await borgpull(["watch", "--metrics", path.join(home.folder, "none/x.prom")]);
+    assert.match(stderr, /x\.prom cannot be written/);
+    assert.equal(code, 2);
+    assert.equal(fs.readFileSync(heard, "utf8"), "heard\n");
+  });
+
   it("takes no owner that is none", async () => {
     using _home = makeFleetHome();
     assert.equal((await borgpull(["watch", "--owner", "demo"])).code, 64);

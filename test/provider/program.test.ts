@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -62,10 +62,20 @@ test("the copy runs by itself, every verb of it, and with a Node of its own", as
   assert.match(current(), /^\d+\.\d+\.\d+-[0-9a-f]{12}$/);
   const moved = path.join(folder, "elsewhere");
   fs.cpSync(path.join(versions, current()), moved, { recursive: true });
-  for (const verb of ["run", "list", "rollback", "host-key"]) {
-    const child = spawn(path.join(moved, "cli/borgpull"), [verb, "--help"], { env: {}, stdio: "ignore" });
-    assert.deepEqual(await once(child, "exit"), [0, null], verb);
-  }
+  const said = (program: string, words: readonly string[]) =>
+    execFileSync(path.join(moved, program), words, {
+      env: { BORGPULL_STATE: folder },
+      encoding: "utf8",
+      cwd: moved,
+    });
+  for (const verb of ["run", "list", "rollback", "host-key"])
+    assert.match(said("cli/borgpull", [verb, "--help"]), /^Usage/);
+  assert.match(said("cli/borgpull", ["report", "--out", "-"]), /^<!doctype html>/);
+  // what a verb loads only when it needs it
+  const late = ["nodemailer", "ssh2", "echarts/charts", "log-update"].map(
+    (name) => `await import("${name}");`,
+  );
+  said("node_modules/.bin/node", ["--input-type=module", "-e", late.join(" ")]);
   fs.rmSync(moved, { recursive: true });
 });
 
@@ -122,10 +132,9 @@ test("a copy without its list, or whose link has gone, is made anew", async () =
   assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
 });
 
-test("old versions stay while something runs from them, and the newest two besides; a dead process's half copy goes", async () => {
+test("old versions stay while something runs from them, and the newest two besides", async () => {
   await install();
   const old = [1, 2, 3, 4, 5].map((days) => makeOld(`0.0.${days}-00000000000${days}`, days));
-  fs.mkdirSync(path.join(versions, "new-4194304-abcd/cli"), { recursive: true });
   const child = await runFrom(old[4] as string);
   await install();
   const kept = ["0.0.1-000000000001", "0.0.2-000000000002", "0.0.5-000000000005"];
@@ -142,6 +151,36 @@ test("a version takes the room of what it changed", async () => {
   fs.rmSync(path.join(versions, current()), { recursive: true });
   await install();
   assert.equal(inode(current()), shared);
+});
+
+test("an install that is killed in its middle leaves no version, and the next one is whole", async () => {
+  await install();
+  const name = current();
+  fs.rmSync(path.join(versions, name), { recursive: true });
+  const killed = await startProvider({ BORGPULL_STATE: `${folder}/state` });
+  using watched = { seen: fs.watch(versions), [Symbol.dispose]: () => watched.seen.close() };
+  const begun = once(watched.seen, "change");
+  const dying = killed.create(type, inputs).catch(() => "killed");
+  await begun;
+  await killed[Symbol.asyncDispose]();
+  assert.equal(await dying, "killed");
+  assert.deepEqual(
+    names().filter((each) => each === name || each === "unfinished"),
+    ["unfinished"],
+  );
+  const { id, outputs } = await install();
+  assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
+  assert.equal(names().includes("unfinished"), false);
+});
+
+test("two that install the same at once do not disturb each other", async () => {
+  await using second = await startProvider({ BORGPULL_STATE: `${folder}/state` });
+  fs.rmSync(path.join(versions, current()), { recursive: true });
+  const both = await Promise.all([provider.create(type, inputs), second.create(type, inputs)]);
+  for (const { id, outputs } of both) {
+    assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
+  }
+  assert.equal(names().includes("unfinished"), false);
 });
 
 test("stacks of one home do not take each other's program away", async () => {

@@ -17,6 +17,7 @@ import {
 import { jsonView } from "../../../cli/run/json.ts";
 import { liveLines } from "../../../cli/run/live.ts";
 import { plainView, quietView } from "../../../cli/run/plain.ts";
+import { viewFor } from "../../../cli/run/views.ts";
 import type { Progress } from "../../../pull/progress.ts";
 import type { RunResult } from "../../../pull/result.ts";
 
@@ -77,10 +78,16 @@ test("plain lines: what a run waits for is told once, and again when it is somet
     pause: { kind: "retry", host: "web1.example.com", seconds, next, tries: 3 },
   });
   for (const event of [retry(60, 2), retry(59, 2), retry(120, 3), retry(119, 3)]) view.show(event);
-  view.show({ type: "pause", job: "web1", pause: { kind: "turn", running: ["db1", "mail1"] } });
+  const turn = (running: readonly string[]): RunEvent => ({
+    type: "pause",
+    job: "web1",
+    pause: { kind: "turn", running },
+  });
+  for (const running of [[], ["db1", "mail1"]]) view.show(turn(running));
   assert.deepEqual(lines, [
     "err web1: web1.example.com cannot be reached; trying again in 60 s (2 of 3)",
     "err web1: web1.example.com cannot be reached; trying again in 120 s (3 of 3)",
+    "err web1: waiting for another pull to end",
     "err web1: waiting for another pull to end (db1, mail1)",
   ]);
 });
@@ -179,6 +186,30 @@ test("no text of a VPS is a command for the runner, in the log or within an anno
   );
   assert.equal(noCommand("  ::stop-commands::x\n::y::"), "  : :stop-commands::x\n: :y::");
 });
+
+for (const shape of [
+  { json: false, quiet: true },
+  { json: true, quiet: false },
+  { json: false, quiet: false },
+]) {
+  test(`nor is any where GitHub's runner reads along with ${JSON.stringify(shape)}`, async (t) => {
+    const written: string[] = [];
+    for (const stream of ["log", "error"] as const) {
+      t.mock.method(console, stream, (line: string) => void written.push(...line.split("\n")));
+    }
+    using view = await viewFor(shape, { GITHUB_ACTIONS: "true" });
+    const hostile = "##[add-path]/tmp\n::set-env::x";
+    view.show({ type: "note", job: "web1", text: hostile });
+    view.show(end("web1", { ...good, outcome: "warning", warnings: [hostile] }));
+    const commands = written
+      .filter((line) => /^\s*::|##\[/.test(line))
+      .map((line) => /^::(\w+)/.exec(line)?.[1]);
+    assert.deepEqual(
+      commands.filter((name) => name !== "group" && name !== "endgroup"),
+      ["warning"],
+    );
+  });
+}
 
 test("a run with warnings is annotated as that, a good one not at all", () => {
   const { lines, write } = recorder();

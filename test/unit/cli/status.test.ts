@@ -39,6 +39,24 @@ test("the table has a line a job in 80 columns, and the next run as its timer sa
   assert.match(cell("web1"), / \? /);
 });
 
+test("what to do is told of the worst first", () => {
+  const text = statusTable(status, 200);
+  const order = [
+    "mail: Its",
+    "web1: web1",
+    "files: The last",
+    "shop: The dump",
+    "files: The timer",
+    "shop: Key",
+  ];
+  const found = order.map((start) => text.indexOf(`\n${start}`));
+  assert.ok(!found.includes(-1), `${found}`);
+  assert.deepEqual(
+    found.toSorted((a, b) => a - b),
+    found,
+  );
+});
+
 test("a narrow terminal loses columns and no job's name or state", () => {
   for (const width of [20, 40, 60]) {
     const lines = statusTable(status, width).split("\n");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { openLedger, type RunRecord } from "../../../pull/ledger.ts";
 import { fleet, jobNames, type NextRun } from "../../../pull/status.ts";
 import { duration } from "../../../report/charts.ts";
-import { historyOf, reportHtml } from "../../../report/index.ts";
+import { reportHtml } from "../../../report/index.ts";
 import { troublesOf } from "../../../report/troubles.ts";
 import { homePaths } from "../../../schema/paths.ts";
 import { day, hour, makeFleetHome, tellCheck, tellRun } from "../../fleet.ts";
@@ -14,12 +14,7 @@ const now = new Date(2026, 10, 23, 12).getTime();
 function page(next: ReadonlyMap<string, NextRun> = new Map()): string {
   using ledger = openLedger(homePaths().stateDb);
   const members = fleet(jobNames(), ledger, now);
-  const histories = new Map(
-    members.flatMap((member) =>
-      member.kind === "job" ? [[member.job.job, historyOf(member.job, ledger, 0)] as const] : [],
-    ),
-  );
-  return reportHtml({ home: "home", members, next, histories, now });
+  return reportHtml({ home: "home", members, next, ledger, now });
 }
 
 test("runs with the same problem are one entry, the youngest first, and the list has an end", () => {
@@ -87,6 +82,36 @@ test("whatever a VPS says is text in the page: escaped, cleaned, bounded", () =>
   }
   for (const never of ["<script", "<img", "\u202e", "\u0007"]) assert.ok(!html.includes(never), never);
   assert.ok(!html.includes("y".repeat(700)));
+});
+
+test("what else to look at is told beside what is wrong, the jobs of one advice together", () => {
+  using home = makeFleetHome();
+  for (const job of ["a", "b"]) home.job(job, { schedule: "daily" });
+  home.records((at) => {
+    for (const job of ["a", "b"]) tellRun(at, job, now - hour, { outcome: "good" });
+  });
+  const html = page(
+    new Map<string, NextRun>([
+      ["a", { kind: "off" }],
+      ["b", { kind: "at", time: now + hour }],
+    ]),
+  );
+  assert.match(html, /All 2 jobs are good/);
+  assert.match(html, /#job-a">a<\/a> The timer of its schedule is off\. .*borgpull-a\.timer/);
+  assert.match(html, /#job-a">a<\/a> <a href="#job-b">b<\/a> Key and passphrase .*export-key JOB/);
+  assert.match(html, /Next run<\/span><strong>in 60 min<\/strong><span class="muted">of b</);
+});
+
+test("every run of half a year is in the calendar, however many there are a day", () => {
+  using home = makeFleetHome();
+  home.job("web1");
+  home.records((at) => {
+    tellRun(at, "web1", now - 150 * day, { outcome: "good" });
+    for (let minute = 6000; minute > 0; minute--) {
+      tellRun(at, "web1", now - minute * 60_000, { outcome: "good" });
+    }
+  });
+  assert.match(page(), /Fri 26 Jun 2026: good/);
 });
 
 test("jobs with nothing on record, and no jobs at all, make a page", () => {
