@@ -31,7 +31,7 @@ Examples:
     )
     .action(async (name: string, options: Options, command: Command) => {
       const { to, paper = false, withPassphrase = false } = options;
-      if (withPassphrase && !paper) command.error("--with-passphrase goes with --paper.");
+      if (withPassphrase && !paper) command.error("error: --with-passphrase goes with --paper");
       const job = readJobFile(jobFileOf(name));
       const key = await exportKey(job, { form: paper ? "paper" : "file", withPassphrase });
       if (to === undefined) process.stdout.write(key.text);

@@ -48,6 +48,7 @@ async function forwardOne(name: string, write: boolean): Promise<number> {
   using cancel = cancelling();
   const { signal } = cancel;
   const say = (text: string) => console.error(`${name}: ${text}`);
+  const last = ledger.lastGood(name)?.run;
   const plan = write ? ({ where: "vps", what: "borgpull forward", rewritesLog: false } as const) : undefined;
   const work = async () => {
     const lost = await forward({
@@ -68,7 +69,9 @@ async function forwardOne(name: string, write: boolean): Promise<number> {
   });
   const { result: lost, made, removed, breach } = session;
   if (write) say(`${changes("made", made)} ${changes("removed", removed)}`);
-  else ledger.note(name, "attended", "borgpull forward: read only");
+  if (last && removed.length > 0)
+    say(`Was that not you? "borgpull rollback ${name} --to ${last}" undoes it.`);
+  if (!write) ledger.note(name, "attended", "borgpull forward: read only");
   if (breach) say(`${describeBreach(breach)} ${breachRemedy(name)}`);
   if (breach) return exitCodes.tampered;
   return lost ? exitCodes.failed : exitCodes.good;

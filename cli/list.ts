@@ -44,6 +44,7 @@ Trust: good         a run of ours made it, nothing older was touched then, and b
        partial      what an interrupted run left
        before us    it was there before home kept records
        attended     a person made it, by "borgpull borg" or "borgpull forward --write"
+       removed      a person removed it, so
        foreign      no run of ours made it
        vanished     somebody else than home removed it
 Exit code 3: something was found that waits for a decision.
@@ -103,7 +104,8 @@ export function asText(
   return [...table, ...found, ...(breaches.length > 0 ? [breachRemedy(job)] : [])].join("\n");
 }
 
-const trustOf = ({ trust, gone }: ArchiveRecord): string => (gone?.why ?? trust).replace("-", " ");
+const trustOf = ({ trust, gone }: ArchiveRecord): string =>
+  gone?.why === "attended" ? "removed" : (gone?.why ?? trust).replace("-", " ");
 
 const alarming: readonly string[] = ["vanished", "foreign"];
 

@@ -20,11 +20,11 @@ export function metricsCommand(): Command {
 }
 
 const help = `
-Example:
-  $ borgpull metrics --out /var/lib/prometheus/node-exporter/borgpull.prom
-
+With "borgpull:metrics: FILE" in the stack's config the hourly watch writes the same.
 An alert for what is stale: time() - borgpull_last_good_timestamp_seconds > borgpull_stale_after_seconds
-"borgpull watch --metrics FILE" writes the same each hour.`;
+
+Example:
+  borgpull metrics --out /var/lib/prometheus/node-exporter/borgpull.prom`;
 
 export function metrics(): string {
   using ledger = ledgerIfThere(homePaths().stateDb);

@@ -42,7 +42,7 @@ Examples:
 }
 
 async function changeOne(name: string, { fromFile, type = false }: Options, command: Command): Promise<void> {
-  if (fromFile !== undefined && type) command.error("Give one of --from-file and --type.");
+  if (fromFile !== undefined && type) command.error("error: give --from-file or --type, not both");
   const job = readJobFile(jobFileOf(name));
   const paths = homePaths();
   // Before the lock: nobody waits for a person who is thinking of one.

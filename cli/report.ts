@@ -26,11 +26,11 @@ export function reportCommand(): Command {
 }
 
 const help = `
-Example:
-  $ borgpull report --out /srv/www/backups.html
-
 The page is all in the one file: no script, nothing loaded from anywhere. It names paths and hosts, so a new one can be read by
-you alone; one that is written again keeps its mode.`;
+you alone; one that is written again keeps its mode.
+
+Example:
+  borgpull report --out /srv/www/backups.html`;
 
 const modeOf = (file: string): number =>
   (fs.statSync(file, { throwIfNoEntry: false })?.mode ?? 0o600) & 0o777;

@@ -43,13 +43,14 @@ export function statusCommand(): Command {
 }
 
 const help = `
-Example:
-  $ borgpull status
-  $ borgpull status web1 --verbose
-
 Age is that of the last good backup, beside the age at which it is stale. "!" marks what is late, failed or off.
+
 Exit code: 0 all good, 1 warnings, 2 a run or a check failed, 3 tampered with, 4 stale or never backed up.
-With --nagios: 0 OK, 1 WARNING, 2 CRITICAL (failed, tampered with, stale), 3 UNKNOWN.`;
+With --nagios: 0 OK, 1 WARNING, 2 CRITICAL (failed, tampered with, stale), 3 UNKNOWN.
+
+Examples:
+  borgpull status
+  borgpull status web1 --verbose`;
 
 async function show(jobs: readonly string[], { json = false, verbose = false }: Options): Promise<number> {
   const status = await readStatus(jobs);

@@ -35,13 +35,14 @@ export function watchCommand(): Command {
 }
 
 const help = `
-Example:
-  $ borgpull watch --owner borgpull/prod --metrics /var/lib/prometheus/node-exporter/borgpull.prom
-
 "pulumi up" makes a timer that runs it. Each channel hears of each change once; a channel that cannot be reached is tried again
 by the next watch.
+
 Exit code: 0 when all that there was to tell was told, whatever that was; 2 when not, or when a job file, home's records or
-the file of metrics fail.`;
+the file of metrics fail.
+
+Example:
+  borgpull watch --owner borgpull/prod --metrics /var/lib/prometheus/node-exporter/borgpull.prom`;
 
 /** @returns sentences: what could not be read, written or told */
 async function watch({ owner, metrics }: Options): Promise<readonly string[]> {

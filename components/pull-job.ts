@@ -63,6 +63,7 @@ export class PullJob extends pulumi.ComponentResource {
     const atHome = { home: home.home, owner };
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
 
+    const { pullKeyGeneration, renamedFrom } = settings;
     const repository = new Repository(
       `${name}-repository`,
       {
@@ -73,11 +74,12 @@ export class PullJob extends pulumi.ComponentResource {
         passphraseFile: at((paths) => paths.passphrase(name)),
         keyCopy: at((paths) => paths.keyCopy(name)),
         ...(settings.import ? { import: true } : {}),
-        ...(settings.renamedFrom === undefined ? {} : { renamedFrom: settings.renamedFrom }),
+        ...(renamedFrom === undefined ? {} : { renamedFrom }),
       },
       after(),
     );
-    const { pullKeyGeneration } = settings;
+    // Home first: until it knows the new name, its runs go on under the old one.
+    const renamed = renamedFrom === undefined ? [] : [repository];
     // A key of its own name: the old one, and its line, are removed last, when nothing uses them any more.
     const identity = new SshIdentity(
       nameOfKey(`${name}-identity`, job),
@@ -86,9 +88,9 @@ export class PullJob extends pulumi.ComponentResource {
         path: at((paths) => paths.pullKey(name, pullKeyGeneration)),
         comment: `borgpull ${owner} ${name}`,
       },
-      after(...(settings.renamedFrom === undefined ? [] : [repository])),
+      after(...renamed),
     );
-    const key = this.declareOnVps(job, identity);
+    const key = this.declareOnVps(job, identity, renamed);
     const { user, group } = home;
     const content = pulumi
       .all([job.vps.connectionAtHome, home.config])
@@ -111,7 +113,7 @@ export class PullJob extends pulumi.ComponentResource {
   }
 
   /** The job's settings on the VPS, and the line that lets its key in; nothing here is a neighbour's. */
-  private declareOnVps(job: Job, identity: SshIdentity): pulumi.Resource {
+  private declareOnVps(job: Job, identity: SshIdentity, first: readonly pulumi.Resource[]): pulumi.Resource {
     const { name, vps, home, settings } = job;
     const owner = stackOwner();
     const mark = ownerMark(owner);
@@ -135,7 +137,7 @@ export class PullJob extends pulumi.ComponentResource {
           group: instance,
           within: path.dirname(paths.jobs),
         },
-        { parent: this, dependsOn: [vps.ready] },
+        { parent: this, dependsOn: [vps.ready, ...first] },
       );
     const { paths: roots, exclude, compression, oneFileSystem, encryption, limits, hooks, dumps } = settings;
     const files = [

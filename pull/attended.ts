@@ -36,11 +36,13 @@ export async function attended<T>(
   const before = there(ledger, job);
   if (plan) ledger.beginOperation(job.job, { kind: "attended", ...plan });
   let result: T;
+  let witnessed = false;
   try {
     result = await work();
+    witnessed = true;
   } finally {
     // Without the signal: what was done is looked at, even when it was cancelled.
-    await gate({ job, ledger, witnessed: true });
+    await gate({ job, ledger, witnessed });
   }
   const after = there(ledger, job);
   const [breach] = ledger.openBreaches(job.job);

@@ -1,5 +1,6 @@
+import { borgctlFailures } from "./failures.ts";
 import { clean } from "./lines.ts";
-import type { Report } from "./messages.ts";
+import { isBorgctl, type Report } from "./messages.ts";
 import type { Failure } from "./result.ts";
 import type { Context, Ran, SessionFacts } from "./session-facts.ts";
 import { failureOf, forwardingRefused } from "./why-failed.ts";
@@ -66,13 +67,14 @@ function skewedClock({ greeting, greeted }: Ran, { host }: Context): readonly st
   return [`The clock of ${host} is ${Math.abs(amount)} ${unit} ${which} home's: set one of them right.`];
 }
 
-/** What a person should read: borg's warnings, and whoever else came to the socket. */
+/** What a person should read: warnings of borg and borgctl, and whoever else came to the socket. */
 function warningsOf({ messages, served, exitCode }: Ran): readonly string[] {
+  // The last words of a borgctl that failed are the failure's.
+  const last =
+    exitCode !== undefined && exitCode in borgctlFailures ? messages.findLast(isBorgctl) : undefined;
   const said = messages.flatMap((message) => {
     if (message.type === "log") return message.level === "warning" ? [clean(message.message)] : [];
-    return ownWarnings.includes(exitCode) && message.type === "text" && message.message.startsWith("borgctl:")
-      ? [message.message]
-      : [];
+    return isBorgctl(message) && message !== last ? [message.message] : [];
   });
   const strangers =
     served.refused > 0

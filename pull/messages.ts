@@ -3,7 +3,7 @@ import { clean } from "./lines.ts";
 import { bytes } from "./progress.ts";
 import type { Figures } from "./result.ts";
 
-/** What one line of a pull's stderr is: borg's JSON, or text of sudo, a hook or borgctl. */
+/** What one line of a pull's stderr is: borg's JSON, a hook's or a dump's own words, or text of sudo or borgctl. */
 export type Message =
   | {
       readonly type: "progress";
@@ -13,7 +13,9 @@ export type Message =
       readonly path: string;
     }
   | { readonly type: "log"; readonly level: Level; readonly msgid?: string; readonly message: string }
-  | { readonly type: "text"; readonly message: string };
+  | { readonly type: "text"; readonly message: string }
+  /** Whose words they are comes first: a hook's user may be hostile, and none of it is taken for borg's or borgctl's. */
+  | { readonly type: "command"; readonly message: string };
 
 export type Level = "debug" | "info" | "warning" | "error";
 
@@ -32,7 +34,11 @@ const log = z.object({
   message: z.string(),
   msgid: z.string().nullish(),
 });
-/** What the VPS's dumps say of each that has ended; while one runs there is no code. */
+const words = z.union([
+  z.object({ hook: z.enum(["before", "onError", "after"]), says: z.string() }),
+  z.object({ dump: z.string(), says: z.string() }),
+]);
+/** How a dump ended; while it runs there is no code. */
 const dump = z.object({ dump: z.string(), code: z.int().min(0).max(255), bytes: count });
 
 /** A traceback names its error at its end, some thousand characters in. */
@@ -59,7 +65,7 @@ export function parseMessage(line: string): Message | undefined {
     };
   }
   const said = log.safeParse(data);
-  if (!said.success) return dumped(data);
+  if (!said.success) return saidByCommand(data) ?? dumped(data);
   const { levelname, message, msgid } = said.data;
   return {
     type: "log",
@@ -67,6 +73,13 @@ export function parseMessage(line: string): Message | undefined {
     message: message.slice(0, longestMessage),
     ...(msgid ? { msgid: clean(msgid, 80) } : {}),
   };
+}
+
+function saidByCommand(data: object): Message | undefined {
+  const { data: said } = words.safeParse(data);
+  if (!said?.says.trim()) return undefined;
+  const whose = "hook" in said ? `${said.hook} hook` : `dump ${clean(said.dump, 100)}`;
+  return { type: "command", message: clean(`${whose}: ${said.says}`, 1000) };
 }
 
 function dumped(data: object): Message | undefined {
@@ -84,6 +97,10 @@ const levels: Readonly<Record<string, Level>> = {
   error: "error",
   critical: "error",
 };
+
+/** A sentence of borgctl's own. */
+export const isBorgctl = (message: Message): message is Extract<Message, { type: "text" }> =>
+  message.type === "text" && message.message.startsWith("borgctl: ");
 
 /** borgctl's first line on stdout. */
 export const greeting = z.object({

@@ -14,7 +14,7 @@ import { readPassphrase } from "./passphrase.ts";
 /** A timer of Node takes no more than 24.8 days. */
 const longestSeconds = 24 * 24 * 3600;
 /** borg has this long to end once nothing is mounted any more. */
-const endingMilliseconds = 5000;
+const endingMilliseconds = 2000;
 
 /**
  * Mounts an archive, for this user alone, read-only, without devices or set-user-ID; until the signal comes, or until somebody unmounts

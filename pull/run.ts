@@ -174,7 +174,7 @@ async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<En
 const mostNotes = 1000;
 
 const isNote = (message: Exclude<Message, { type: "progress" }>): boolean =>
-  message.type === "text" || message.level === "warning" || message.level === "error";
+  message.type !== "log" || message.level === "warning" || message.level === "error";
 
 async function orFailure<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T | Failure> {
   try {

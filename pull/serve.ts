@@ -136,7 +136,7 @@ export function serveChannel(channel: Duplex, guard: Guard, options: ServeOption
   let timers: readonly NodeJS.Timeout[] | undefined;
   const end = () => {
     if (timers) return;
-    channel.unpipe(filter);
+    channel.unpipe(filter).resume(); // ssh2 closes none of which something is yet to be read
     filter.unpipe(child.stdin);
     child.stdin.end();
     timers = [

@@ -2,7 +2,7 @@
 import { vpsPaths } from "../schema/paths.ts";
 import { borgctlFailures, borgFailures } from "./failures.ts";
 import { clean } from "./lines.ts";
-import type { Message } from "./messages.ts";
+import { isBorgctl, type Message } from "./messages.ts";
 import type { Failure } from "./result.ts";
 import type { Context, Ran } from "./session-facts.ts";
 
@@ -90,7 +90,8 @@ function diskFull({ messages, served }: Ran, { host }: Context): Failure | undef
   };
 }
 
-const textOf = (message: Message): string => (message.type === "progress" ? "" : message.message);
+const textOf = (message: Message): string =>
+  message.type === "text" || message.type === "log" ? message.message : "";
 
 function ownCode({ exitCode, greeting, messages }: Ran, context: Context): Failure | undefined {
   if (exitCode === undefined) return undefined;
@@ -98,9 +99,7 @@ function ownCode({ exitCode, greeting, messages }: Ran, context: Context): Failu
   const own = borgctlFailures[exitCode];
   if (!own) return undefined;
   if (own.kind === "forwarding-refused") return forwardingRefused(context);
-  const said = messages.findLast(
-    (message) => message.type === "text" && message.message.startsWith("borgctl: "),
-  );
+  const said = messages.findLast(isBorgctl);
   const sentence = said ? textOf(said).slice("borgctl: ".length) : own.problem;
   return { kind: own.kind, problem: `${context.host}: ${sentence.replace(/\.?$/, ".")}`, remedy: own.remedy };
 }
@@ -143,7 +142,7 @@ function tornCache({ messages }: Ran, { host, instance }: Context): Failure | un
 
 function unknown({ exitCode, greeting, messages, served }: Ran, { host }: Context): Failure {
   const said = messages.findLast(
-    (message) => message.type !== "progress" && (message.type === "text" || message.level === "error"),
+    (message) => message.type === "text" || (message.type === "log" && message.level === "error"),
   );
   const text = clean((said && textOf(said)) ?? served.messages.at(-1) ?? "it said nothing", 300);
   return {

@@ -13,6 +13,8 @@ export function vpsPaths(instance: string) {
     borgctl: `/usr/local/lib/${instance}/borgctl`,
     helper: `/usr/local/lib/${instance}/helper`,
     relay: `/usr/local/lib/${instance}/relay`,
+    create: `/usr/local/lib/${instance}/create`,
+    commands: `/usr/local/lib/${instance}/commands`,
     dumps: `/usr/local/lib/${instance}/dumps`,
     hash: `/usr/local/lib/${instance}/hash`,
     sudoers: `/etc/sudoers.d/${instance}`,

@@ -28,6 +28,10 @@ export const borgctl = (data: ProgramData): string => render("borgctl", data);
 export const helper = (data: ProgramData): string => render("helper", data);
 /** What connects borg to the forwarded socket where no good nc is. */
 export const relay = (data: ProgramData): string => render("relay", data);
+/** The part of the helper that makes a backup. */
+export const create = (data: ProgramData): string => render("create", data);
+/** What runs a job's hooks and dumps. */
+export const commands = (data: ProgramData): string => render("commands", data);
 /** What runs a job's dumps, and makes one ZIP file of them for borg to read. */
 export const dumps = (data: ProgramData): string => render("dumps", data);
 /** What tells home of files as they are now, so that it can compare what it has restored. */

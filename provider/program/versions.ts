@@ -15,7 +15,7 @@ import { holdFile } from "../../pull/held-file.ts";
 import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { damaged, fill, readList } from "./copy.ts";
-import { filesOf } from "./plan.ts";
+import { filesOf, nameOf } from "./plan.ts";
 
 const run = promisify(execFile);
 
@@ -60,25 +60,37 @@ async function holdVersions(): Promise<Disposable> {
 /**
  * Makes the copy of a checkout that is missing or damaged, has the stack's units run it from their next start on, and removes copies
  * that nobody needs. A run that is under way goes on with the files that it began with.
- * @throws UserError when the copy does not run
+ * @throws UserError when the copy does not run, or when the checkout is not what `name` was made of any more
  */
 export async function install(owner: string, root: string, name: string): Promise<void> {
   using _held = await holdVersions();
   fs.mkdirSync(versionsFolder(), { recursive: true, mode: 0o755 });
   const folder = path.join(versionsFolder(), name);
   const known = readList(folder);
-  if (!known) await make(root, folder);
+  mustStillBe(root, name);
+  if (!known) await make(root, name);
   else if (damaged(folder, known).length > 0) fill(folder, filesOf(root), []);
   point(currentOf(owner), name);
   tidy();
 }
 
-async function make(root: string, folder: string): Promise<void> {
+/** The name was made when `up` began: a `git pull` since would put other files under it. */
+function mustStillBe(root: string, name: string): void {
+  if (nameOf(root) === name) return;
+  throw new UserError(
+    `The checkout in ${root} has changed since \`pulumi up\` began.`,
+    "Run `pulumi up` again.",
+  );
+}
+
+async function make(root: string, name: string): Promise<void> {
+  const folder = path.join(versionsFolder(), name);
   const fresh = path.join(versionsFolder(), unfinished);
   removeCopy(fresh);
   try {
     const others = names(isVersion).map((name) => path.join(versionsFolder(), name));
     fill(fresh, filesOf(root), others);
+    mustStillBe(root, name);
     await prove(fresh);
     await run("sync", ["-f", fresh]); // before the rename: a power cut must not leave the name of what is not written
     removeCopy(folder); // without a list: the rest of a removal

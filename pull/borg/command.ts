@@ -172,8 +172,11 @@ export function refused(verb: string, repository: string, { code, stderr }: Borg
     ? "Put the repository's own passphrase into the passphrase file."
     : /lock/i.test(said)
       ? "Wait until the other borg has ended."
-      : "Look at what borg says.";
-  return new UserError(`borg ${verb} of ${repository} failed (${code ?? "killed"}): ${said}`, remedy);
+      : /\[Errno (28|122)\]/.test(said)
+        ? "Make room on its disk, then run it again."
+        : "Look at what borg says.";
+  const end = /[.!?]$/.test(said) ? "" : ".";
+  return new UserError(`borg ${verb} of ${repository} failed (${code ?? "killed"}): ${said}${end}`, remedy);
 }
 
 /**

@@ -26,8 +26,8 @@ const line = z.object({
 /** A day: an archive of many million files is listed in an hour. */
 const timeoutSeconds = 24 * 3600;
 
-/** For any borg that reads an archive: it takes a tenth of it, but what a hostile VPS made may unpack without end. */
-export const readingMemoryBytes = 2 * 2 ** 30;
+/** It takes a tenth of it, but what a hostile VPS made may unpack without end. */
+const memoryBytes = 2 * 2 ** 30;
 
 /**
  * Reads the list of files of an archive, as a stream: memory does not grow with it.
@@ -55,7 +55,7 @@ export async function listContents(
     {
       passphrase,
       timeoutSeconds,
-      memoryBytes: readingMemoryBytes,
+      memoryBytes,
       ...(signal ? { signal } : {}),
       onOutput: (text) => {
         const item = parse(text);

@@ -35,7 +35,7 @@ export interface Confined {
 }
 
 /** sshd opens a session at once, and closes it at once; one that does not is not waited for. */
-const answerMilliseconds = 20_000;
+const answerMilliseconds = 10_000;
 
 const namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
 

@@ -84,14 +84,16 @@ export async function extract(
     const served = await server.end();
     signal?.throwIfAborted();
     const said = listening.said();
-    // borg then only says that the connection was closed, or nothing.
     const { refusal } = served;
-    const last = refusal
+    const cut = refusal
       ? `borg asked for "${refusal.method}", which home refused (${refusal.reason})`
       : stall.over
         ? `nothing came from borg for ${stallSeconds} s (limits.stall)`
-        : said.last;
-    return { outcome: outcomeOf(code, { ...said, last }, where), said };
+        : undefined;
+    // borg then only says that the connection was closed, and one that is not borg says anything.
+    const outcome =
+      cut === undefined ? outcomeOf(code, said, where) : outcomeOf(undefined, { ...said, last: cut }, where);
+    return { outcome, said };
   } finally {
     signal?.removeEventListener("abort", stop);
     confined.kill();

@@ -26,7 +26,7 @@ export function listener(onFull: () => void): { readonly line: (text: string) =>
     line: (text) => {
       const message = parseMessage(text);
       if (!message || message.type === "progress") return;
-      if (message.type === "text" || message.level === "error") last = lastLine(message.message);
+      if (message.type !== "log" || message.level === "error") last = lastLine(message.message);
       if (message.type !== "log" || message.level !== "warning") return;
       warningCount++;
       const warning = inFolder(clean(message.message));

@@ -53,17 +53,26 @@ export const digestOf = (text: string): string =>
 export function writeConfigCopy(job: string, text: string, now: Date = new Date()): void {
   const file = configCopy(job);
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  if (fs.existsSync(file)) fs.renameSync(file, `${file}.${now.toISOString().replace(/[:.]/g, "-")}`);
+  // A second name, not another one: at no moment, and on no full disk, is there none.
+  if (fs.existsSync(file)) fs.linkSync(file, `${file}.${now.toISOString().replace(/[:.]/g, "-")}`);
   writeDurably(file, text);
 }
 
-/** A whole file or none: written beside, synced, renamed. */
+/** A whole file or none: written beside, synced, renamed. @throws UserError when it cannot be written */
 export function writeDurably(file: string, text: string): void {
   const fresh = `${file}.new`;
-  fs.rmSync(fresh, { force: true });
-  fs.writeFileSync(fresh, text, { mode: 0o600, flag: "wx", flush: true });
-  fs.renameSync(fresh, file);
-  syncFolder(path.dirname(file));
+  try {
+    fs.rmSync(fresh, { force: true });
+    fs.writeFileSync(fresh, text, { mode: 0o600, flag: "wx", flush: true });
+    fs.renameSync(fresh, file);
+    syncFolder(path.dirname(file));
+  } catch (cause) {
+    throw new UserError(
+      `${file} cannot be written (${(cause as NodeJS.ErrnoException).code}).`,
+      "Make room on its disk, and see that you may write there; then run it again.",
+      { cause },
+    );
+  }
 }
 
 /** Makes renames in a folder survive a power cut. */

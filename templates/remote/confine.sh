@@ -85,8 +85,9 @@ cat /out >&4 &
 printf '%s\n' "$passphrase" >/secret &
 passphrase=
 exec 3<&- 4>&-
-# borg takes a tenth of that memory, but what a hostile VPS made may unpack without end; and a core file would hold the passphrase.
-limits='--as=2147483648 --core=0'
+# 4 GiB of memory: a hundred chunks of up to 20 MB are on their way at once, but one that a hostile VPS made may unpack without end. A core
+# file would hold the passphrase.
+limits='--as=4294967296 --core=0'
 [ "$file_bytes" = unlimited ] || limits="$limits --fsize=$file_bytes"
 status=0
 # shellcheck disable=SC2086

@@ -82,6 +82,15 @@ suite("the watch", () => {
     );
   });
 
+  test("is there for the metrics alone, as the stack's config asks for them", async () => {
+    const config = { "borgpull:metrics": "/srv/metrics/borgpull.prom", "borgpull:hosts": "{}" };
+    const { declared } = await declare(() => import("../../index.ts"), { config });
+    assert.match(
+      one(declared, "watch-service").inputs.content,
+      /"--metrics" "\/srv\/metrics\/borgpull\.prom"$/m,
+    );
+  });
+
   test("is left free where a job tells by a command of one's own", async () => {
     const all = (await declare(() => declareWatch(declareHome(), { commands: true }))).declared;
     assert.doesNotMatch(one(all, "watch-service").inputs.content, /Protect/);

@@ -197,10 +197,10 @@ for (const [base, login] of [
         const { code, stdout, stderr } = await borgpull(["rollback", job, "--to", second.run, "--yes"]);
         assert.equal(code, 0, stdout + stderr);
         assert.deepEqual([standing(job).mine, standing(job)[first.name]], ["rolled-back", "good"]);
-        await goodRun(job);
         await using forward = await forwarding(job, "--write");
         await there(host, job, `borg info ::${first.name} && borg create ::again /etc/hostname`);
         assert.equal(await forward.end(), 0, forward.said());
+        await goodRun(job);
       });
 
       test("a connection that is lost ends it, with what had happened; one that was killed is no hindrance", async () => {

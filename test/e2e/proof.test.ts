@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { readJobFile } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
 import { lockJob } from "../../pull/lock.ts";
+import { hashLive } from "../../pull/proof/live.ts";
 import { proof } from "../../pull/proof.ts";
 import { runJob } from "../../pull/run.ts";
 import { segmentFilesOf } from "../../pull/segments/files.ts";
@@ -26,7 +27,8 @@ before(async () => {
   await furnishVps(host, "web1");
   await host.run(`mkdir /srv/files && cd /srv/files && for n in 1 2 3 4 5 6; do echo $n >file-$n; done
     ln -s file-1 link; printf x >"$(printf 'odd\\n\\033[2J name')"; chmod 600 file-2; chown daemon file-3`);
-  await settings(host, "web1", { roots: ["/srv/files"] });
+  // two files of Debian's own, unchanged for longer than a minute
+  await settings(host, "web1", { roots: ["/srv/files", "/etc/cron.daily"] });
 });
 
 after(async () => {
@@ -58,28 +60,38 @@ function lastRecord() {
   return ledger.checks("web1", 1)[0];
 }
 
-test("a proof of a good backup compares every unchanged file with the VPS, is recorded, and leaves nothing", async () => {
-  await pull();
-  const { code, stdout, stderr } = await borgpull(["proof", "web1"]);
-  assert.equal(code, 0, stderr);
-  assert.match(stdout, /^web1: web1-\S+: 7 files came back; 7 compared with the VPS\n$/);
-  const { kind, outcome, detail } = lastRecord() ?? {};
-  assert.deepEqual(
-    { kind, outcome, detail },
-    {
-      kind: "proof",
-      outcome: "good",
-      detail: { summary: "7 files came back; 7 compared with the VPS" },
+const left = () => fs.readdirSync(path.join(homePaths().state, "proof"));
+
+/** Puts another text in place of one in a program of ours on the VPS; disposed of, it is as it was. */
+async function changed(name: "helper" | "hash", from: string, to: string): Promise<AsyncDisposable> {
+  const at = vpsPaths("borgpull")[name];
+  await host.run(`cp -p ${at} /root/kept && sed -i 's#${from}#${to}#' ${at} && ! cmp -s ${at} /root/kept`);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await host.run(`cp -p /root/kept ${at}`);
     },
-  );
-  assert.deepEqual(fs.readdirSync(path.join(homePaths().state, "proof")), []);
+  };
+}
+
+const withoutCanary = () => changed("helper", '--pattern "R $canary"', "");
+
+test("without a good archive there is nothing to prove, in one sentence", async () => {
+  const { code, stderr } = await borgpull(["proof", "web1"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^No good archive of web1 is known/m);
+  assert.equal(lastRecord()?.outcome, "ended");
+});
+
+test("an archive of an older borgpull has no canary: its files prove it, and that is said", async () => {
+  await using _ = await withoutCanary();
+  await pull();
+  const { outcome, summary } = await prove();
+  assert.equal(outcome, "good");
+  assert.match(summary, /^9 files came back; 9 compared .*; the run's name is not in the archive/);
 });
 
 test("a run proves by itself when it is time to", async () => {
-  editJob(file, (job) => ({ ...job, care: { proof: 7 * 24 * 3600 } }));
   const before = lastRecord()?.started ?? 0;
-  await pull();
-  assert.equal(lastRecord()?.started, before, "it is not due yet");
   editJob(file, (job) => ({ ...job, care: { proof: 1 } }));
   await pull();
   editJob(file, ({ care: _, ...job }) => job);
@@ -87,79 +99,65 @@ test("a run proves by itself when it is time to", async () => {
   assert.equal(lastRecord()?.outcome, "good");
 });
 
-test("with privilege user the canary is found where the account's own is", async () => {
-  const other = await lab.boot({ name: "user1", base: "debian13", login: "admin" });
-  const job = await makeJob(home, other, "user1");
-  await furnishVps(other, "user1", { privilege: "user" });
-  await settings(other, "user1", { roots: ["/etc/pam.d"] });
-  assert.equal((await runJob(job)).outcome, "good");
-  const { code, stdout, stderr } = await borgpull(["proof", "user1"]);
+test("a proof of a good backup compares every unchanged file with the VPS, is recorded, and leaves nothing", async () => {
+  const { code, stdout, stderr } = await borgpull(["proof", "web1"]);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /files came back; \d+ compared with the VPS$/m);
-  await other.remove();
+  assert.match(stdout, /^web1: web1-\S+: 9 files came back; 9 compared with the VPS\n$/);
+  const { kind, outcome, detail } = lastRecord() ?? {};
+  assert.deepEqual(
+    { kind, outcome, detail },
+    {
+      kind: "proof",
+      outcome: "good",
+      detail: { summary: "9 files came back; 9 compared with the VPS", canary: true },
+    },
+  );
+  assert.deepEqual(left(), []);
 });
 
-test("what has changed or gone on the VPS since is not compared, and the proof is good", async () => {
-  await pull();
-  await host.run("cd /srv/files && echo changed >file-1 && rm file-2 && touch file-3");
+test("what has changed or gone on the VPS since is not compared, even with its old time and size, and the proof is good", async () => {
+  await host.run(`cd /srv/files && echo changed >file-1 && rm file-2 && touch file-3
+    touch -r file-4 /tmp/time && echo X >file-4 && touch -r /tmp/time file-4`);
   const { outcome, summary } = await prove();
   assert.equal(outcome, "good");
   assert.equal(
     summary,
-    "7 files came back; 4 compared with the VPS; not compared: 2 changed since, 1 gone since",
+    "9 files came back; 5 compared with the VPS; not compared: 3 changed since, 1 gone since",
   );
 });
 
-test("another content where time and size are the same fails the proof: 2, and on record", async () => {
-  await pull();
-  await host.run("cd /srv/files && touch -r file-4 /tmp/time && echo X >file-4 && touch -r /tmp/time file-4");
+test("another content in a file that has not changed fails the proof: 2, and on record", async () => {
+  await using _ = await changed("hash", "digest.hexdigest()", "digest.hexdigest()[::-1]");
   const { code, stderr } = await borgpull(["proof", "web1"]);
   assert.equal(code, 2);
   assert.match(
     stderr,
-    /the proof failed: \/srv\/files\/file-4 came back with other content than it has on the VPS/,
+    /the proof failed: \/etc\/cron\.daily\/\S+ came back with other content than it has on the VPS/,
   );
+  assert.match(stderr, /nothing is pruned or compacted until "borgpull proof web1" is good/);
   assert.equal(lastRecord()?.outcome, "failed");
-  assert.match(lastRecord()?.detail.problem ?? "", /file-4/);
-});
-
-test("an archive whose canary is another run's, or that has none, fails the proof", async () => {
-  const { helper } = vpsPaths("borgpull");
-  await host.run(`cp ${helper} /root/helper && sed -i 's/echo "$run" >/echo another >/' ${helper}`);
-  await pull();
-  const wrong = await prove();
-  assert.equal(wrong.outcome, "failed");
-  assert.match(wrong.problem ?? "", /holds "another", not "\d{8}t/);
-  await host.run(
-    `cp /root/helper ${helper} && sed -i 's#--pattern "R $canary"##' ${helper} && ! cmp -s ${helper} /root/helper`,
-  );
-  await pull();
-  const none = await prove();
-  assert.equal(none.outcome, "failed");
-  assert.match(none.problem ?? "", /did not come back/);
-  await host.run(`cp /root/helper ${helper}`);
+  assert.match(lastRecord()?.detail.problem ?? "", /cron\.daily/);
 });
 
 test("a VPS that is away, answers nothing of use, or knows no hash: files came back, and none was compared", async () => {
-  await pull();
   const { borgctl } = vpsPaths("borgpull");
   const cases = [
-    ["echo 'no such verb' >&2; exit 200", /none was compared: .* gave no hashes \(no such verb\)\./],
-    ['cat >/dev/null; yes \'{"error":"gone"}\' | head -c 1000000', /none was compared: .* none of borgctl's/],
-    ["kill -9 $$", /none was compared: .* gave no hashes/],
+    ["echo 'no such verb' >&2; exit 200", / gave no hashes \(no such verb\)\.$/],
+    ['cat >/dev/null; yes \'{"error":"gone"}\' | head -c 1000000', / none of borgctl's\.$/],
+    ["kill -9 $$", / gave no hashes/],
   ] as const;
   await host.run(`cp ${borgctl} /root/borgctl`);
   for (const [script, words] of cases) {
     await host.run(`cat >${borgctl}`, { stdin: `#!/bin/sh\n${script}\n` });
-    const { outcome, summary } = await prove();
-    assert.equal(outcome, "good");
-    assert.match(summary, words);
+    const answer = await hashLive(readJobFile(file), "20261122t031500z-9f3c1a07be42", ["/etc/hosts"]);
+    assert.match(answer.kind === "unasked" ? answer.why : "answered", words);
   }
   await host.run(`cp /root/borgctl ${borgctl}`);
   editJob(file, (job) => ({ ...job, pull: { ...job.pull, port: 24 } }));
-  const { summary } = await prove();
+  const { outcome, summary } = await prove();
   editJob(file, (job) => ({ ...job, pull: { ...job.pull, port: 22 } }));
-  assert.match(summary, /none was compared: .* cannot be reached/);
+  assert.equal(outcome, "good");
+  assert.match(summary, /^9 files came back; none was compared: .* cannot be reached/);
 });
 
 test("a proof that is cancelled is recorded as ended, and leaves nothing", async () => {
@@ -169,26 +167,84 @@ test("a proof that is cancelled is recorded as ended, and leaves nothing", async
   });
   await assert.rejects(cancelled, { name: "AbortError" });
   assert.equal(lastRecord()?.outcome, "ended");
-  assert.deepEqual(fs.readdirSync(path.join(homePaths().state, "proof")), []);
+  assert.deepEqual(left(), []);
 });
 
-test("without a good archive there is nothing to prove, in one sentence", async () => {
-  await makeJob(home, host, "empty1");
-  const { code, stderr } = await borgpull(["proof", "empty1"]);
-  assert.equal(code, 2);
-  assert.match(stderr, /^No good archive of empty1 is known/m);
+test("an archive whose canary is another run's, or that has none as earlier ones had, fails the proof", async () => {
+  {
+    await using _ = await changed("helper", 'echo "$run" >', "echo another >");
+    await pull();
+  }
+  const wrong = await prove();
+  assert.equal(wrong.outcome, "failed");
+  assert.match(wrong.problem ?? "", /holds "another", not "\d{8}t/);
+  {
+    await using _ = await withoutCanary();
+    await pull();
+  }
+  const none = await prove();
+  assert.equal(none.outcome, "failed");
+  assert.match(none.problem ?? "", /is not in the archive, as it was in earlier ones/);
+});
+
+test("a file that holds more than the archive's list says fails the proof, and not home's disk", async () => {
+  await host.run(
+    "rm /srv/files/* && head -c 2M /dev/urandom >/srv/files/swells && cat >/usr/local/bin/borg",
+    {
+      stdin: `#!/usr/bin/python3
+import sys
+from borg.archive import Archive
+from borg.archiver import main
+add = Archive.add_item
+def swell(self, item, *args, **options):
+    if item.path.endswith("swells"):
+        item.chunks = item.chunks * 50
+        item.size = 10
+    return add(self, item, *args, **options)
+Archive.add_item = swell
+sys.argv[0] = "borg"
+sys.exit(main())
+`,
+    },
+  );
+  await host.run("chmod 755 /usr/local/bin/borg");
+  await pull();
+  await host.run("rm /usr/local/bin/borg");
+  const folder = path.join(homePaths().state, "proof/web1/srv/files");
+  let most = 0;
+  const looking = setInterval(() => {
+    const { size = 0 } = fs.statSync(path.join(folder, "swells"), { throwIfNoEntry: false }) ?? {};
+    most = Math.max(most, size);
+  }, 5);
+  const { outcome, problem } = await prove().finally(() => clearInterval(looking));
+  assert.equal(outcome, "failed");
+  assert.match(problem ?? "", /swells did not come back|MemoryError/);
+  assert.ok(most > 0 && most <= 1 << 20, `it became ${most} bytes large`);
 });
 
 test("damage of the repository that no check of the archives sees fails the proof", async () => {
   await host.run("rm /srv/files/* && head -c 2M /dev/urandom >/srv/files/large");
-  await pull();
   const { repository } = readJobFile(file);
-  const largest = segmentFilesOf(repository).toSorted((a, b) => b.bytes - a.bytes)[0]?.file ?? "";
+  const before = segmentFilesOf(repository).length;
+  await pull();
+  const added = segmentFilesOf(repository).slice(before);
+  const largest = added.toSorted((a, b) => b.bytes - a.bytes)[0]?.file ?? "";
   const segment = path.join(repository, largest);
-  const data = fs.readFileSync(segment);
+  const kept = fs.readFileSync(segment);
+  const data = Buffer.from(kept);
   data.write("damage", Math.floor(data.length / 2));
   fs.writeFileSync(segment, data);
   const { outcome, problem } = await prove();
+  fs.writeFileSync(segment, kept);
   assert.equal(outcome, "failed");
   assert.match(problem ?? "", /integrity|checksum|crc/i);
+});
+
+test("with privilege user the canary is found where the account's own is", async () => {
+  await furnishVps(host, "web1", { privilege: "user" });
+  await settings(host, "web1", { roots: ["/etc/pam.d"] });
+  await pull();
+  const { code, stdout, stderr } = await borgpull(["proof", "web1"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /files came back; \d+ compared with the VPS$/m);
 });

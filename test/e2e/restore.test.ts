@@ -35,6 +35,9 @@ before(async () => {
     await furnishVps(booted, base);
     await makeTreeOn(booted, "/srv/tree");
     await settings(booted, base, { roots: ["/srv", "/etc/ssh"] });
+    // enough to be looked at, and ended, in the middle
+    if (base === "debian13")
+      await booted.run("mkdir /srv/many && head -c 100M /dev/urandom | split -b 100k -a 4 - /srv/many/");
     const { outcome, failure } = await runJob(file);
     assert.equal(outcome, "good", JSON.stringify(failure));
   }
@@ -48,7 +51,12 @@ after(async () => {
 for (const base of bases) {
   test(`a tree of ${base} comes back to home as it was: owners, modes, times, attributes, links, holes, names`, async () => {
     const to = path.join(home.folder, `to-${base}`);
-    const { code, stdout, stderr } = await borgpull(["restore", base, "--numeric-ids", "--to", to]);
+    // all of it, or a part
+    const paths = base === "debian12" ? [] : ["latest", "/srv/tree"];
+    const { code, stdout, stderr } = await borgpull([
+      ...["restore", base, ...paths],
+      ...["--numeric-ids", "--to", to],
+    ]);
     assert.equal(code, 0, stderr);
     assert.match(
       stdout,
@@ -95,16 +103,10 @@ test("one VPS's files come onto another one, whose borg is of another version", 
 });
 
 test("while files go to a VPS, the passphrase is in no command line and no environment there, and afterwards in no file", async () => {
-  const web = host("debian12");
-  await web.run("head -c 60M /dev/urandom > /srv/big");
-  assert.equal((await borgpull(["run", "debian12"])).code, 0);
-  const child = spawn(
-    program,
-    ["restore", "debian12", "latest", "/srv/big", "--to", "debian12:/root/secret"],
-    {
-      stdio: ["ignore", "ignore", "pipe"],
-    },
-  );
+  const web = host("debian13");
+  const child = spawn(program, ["restore", "debian13", "/srv/many", "--to", "debian13:/root/secret"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const stderr = text(child.stderr);
   let searches = 0;
   let found = "";
@@ -126,12 +128,12 @@ test("while files go to a VPS, the passphrase is in no command line and no envir
   assert.ok(searches > 0, "borg was never seen at work");
   assert.equal(found, "");
   const files = await web.run(
-    `secret=$(cat); { journalctl --no-pager; find /root /tmp /var/log /var/cache/borgpull /run -xdev -type f -not -name big -exec cat {} +; } |
+    `secret=$(cat); { journalctl --no-pager; find /root /tmp /var/log /var/cache/borgpull /run -xdev -type f -not -path '*/many/*' -exec cat {} +; } |
        grep -qaF -- "$secret" && echo found || echo clean`,
     { stdin: passphrase },
   );
   assert.equal(files.trim(), "clean");
-  await web.run("rm -r /srv/big /root/secret");
+  await web.run("rm -r /root/secret");
 });
 
 test("a folder on the VPS that has something in it is refused, and with --overwrite what is in the way is replaced", async () => {
@@ -151,15 +153,7 @@ test("a folder on the VPS that has something in it is refused, and with --overwr
 
 test("a path that is not in the archive: one sentence, 2, and nothing is made", async () => {
   const to = path.join(home.folder, "nothing");
-  const { code, stdout, stderr } = await borgpull([
-    "restore",
-    "debian12",
-    "latest",
-    "/srv/tre",
-    "/srv",
-    "--to",
-    to,
-  ]);
+  const { code, stdout, stderr } = await borgpull(["restore", "debian12", "/srv/tre", "/srv", "--to", to]);
   assert.equal(code, 2);
   assert.equal(stdout, "");
   assert.match(stderr, /^\/srv\/tre is not in debian12-\S+\. Look what is: .*$/m);
@@ -191,8 +185,6 @@ test("--dry-run lists what would come, in words that no terminal obeys, and make
 
 test("Ctrl-C, which reaches every process of the terminal, ends a restore to a VPS on both sides; a pull right after is good", async () => {
   const web = host("debian13");
-  await web.run("mkdir /srv/many && head -c 100M /dev/urandom | split -b 100k -a 4 - /srv/many/");
-  assert.equal((await borgpull(["run", "debian13"])).code, 0);
   const child = spawn(program, ["restore", "debian13", "latest", "/srv/many", "--to", "debian13:/root/cut"], {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,
@@ -258,6 +250,35 @@ test("an archive whose links lead out of the folder is held to it on a VPS, too"
   assert.equal(code, 1, stderr);
   assert.equal(await web.run(look), before);
   assert.equal(await web.run("cat /root/evil/harmless"), "as it should be\n");
+});
+
+test("a hostile VPS that is to get files can change nothing at home, and is named", async () => {
+  const web = host("debian13");
+  const { repository } = readJobFile(homePaths().jobFile("debian12"));
+  const look = () => fs.readdirSync(repository, { recursive: true, encoding: "utf8" }).sort();
+  const before = look();
+  await web.run("cat >/usr/local/bin/borg && chmod 755 /usr/local/bin/borg", {
+    stdin: `#!/usr/bin/python3
+import os
+from borg.helpers import msgpack
+answers = os.open("/in", os.O_RDONLY)
+requests = os.open("/out", os.O_WRONLY)
+def ask(number, method, arguments):
+    os.write(requests, msgpack.packb({"i": number, "m": method, "a": arguments}))
+    return os.read(answers, 1 << 20)
+ask(1, "negotiate", {"client_data": {"client_version": (1, 4, 0)}})
+ask(2, "open", {"path": "/./debian12", "create": False, "lock_wait": 1, "lock": True, "exclusive": False})
+ask(3, "put", {"id": b"x" * 32, "data": b"evil", "wait": True})
+`,
+  });
+  const { code, stderr } = await borgpull([
+    ...["restore", "debian12", "/srv/tree/plain"],
+    ...["--to", "debian13:/root/hostile"],
+  ]);
+  await web.run("rm /usr/local/bin/borg");
+  assert.equal(code, 2);
+  assert.match(stderr, /borg asked for "put", which home refused \(no restore asks for it\)/);
+  assert.deepEqual(look(), before);
 });
 
 test("an administrator whom sudo refuses, and a VPS that does not answer, are named in one sentence each", async () => {

@@ -158,19 +158,22 @@ test("an install that is killed in its middle leaves no version, and the next on
   const name = current();
   fs.rmSync(path.join(versions, name), { recursive: true });
   const killed = await startProvider({ BORGPULL_STATE: `${folder}/state` });
-  using watched = { seen: fs.watch(versions), [Symbol.dispose]: () => watched.seen.close() };
-  const begun = once(watched.seen, "change");
+  const watcher = fs.watch(versions);
+  const begun = once(watcher, "change");
   const dying = killed.create(type, inputs).catch(() => "killed");
   await begun;
+  watcher.close();
   await killed[Symbol.asyncDispose]();
   assert.equal(await dying, "killed");
   assert.deepEqual(
     names().filter((each) => each === name || each === "unfinished"),
     ["unfinished"],
   );
+  fs.writeFileSync(path.join(versions, "unfinished/of-another-version"), "");
   const { id, outputs } = await install();
   assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
   assert.equal(names().includes("unfinished"), false);
+  assert.equal(fs.existsSync(path.join(versions, name, "of-another-version")), false);
 });
 
 test("two that install the same at once do not disturb each other", async () => {
@@ -222,6 +225,8 @@ test("a checkout that does not run is refused, and what is installed stays", asy
     broken.update(type, id, {}, inputs),
     /The copy of the program for the timers does not run: .*not-there/s,
   );
+  fs.appendFileSync(path.join(checkout, "cli/main.ts"), "// a `git pull` in the middle of it\n");
+  await assert.rejects(broken.update(type, id, {}, inputs), /has changed since `pulumi up` began/);
   assert.deepEqual(names(), [name, "current-proj+dev"]);
   assert.equal(current(), name);
 });

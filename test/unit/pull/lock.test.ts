@@ -5,7 +5,13 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { test } from "node:test";
-import { JobBusyError, lockJob } from "../../../pull/lock.ts";
+import {
+  JobBusyError,
+  lockJob,
+  lockJobInTime,
+  refuseWhileBusy,
+  type WaitOptions,
+} from "../../../pull/lock.ts";
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), "lock-"));
 test.after(() => fs.rmSync(dir, { recursive: true }));
@@ -44,4 +50,27 @@ test("the lock of a process that was killed is free at once, whatever children i
   } finally {
     process.kill(Number(output.toString()));
   }
+});
+
+test("brief work on a job is waited for, a longer one only by who waits for any, and nobody waits once cancelled", async () => {
+  const at = file();
+  const begun = Promise.withResolvers<void>();
+  const waiting = (options: Partial<WaitOptions> = {}) =>
+    lockJobInTime(at, "web1", { seconds: 60, onWait: begun.resolve, ...options });
+  {
+    using _ = lockJob(at, "web1");
+    await assert.rejects(waiting(), JobBusyError);
+    const cancel = new AbortController();
+    const cancelled = waiting({ forAny: true, signal: cancel.signal });
+    cancel.abort();
+    await assert.rejects(cancelled, { name: "AbortError" });
+    assert.throws(() => refuseWhileBusy(at, "web1"), JobBusyError);
+  }
+  const brief = lockJob(at, "web1", { brief: true });
+  refuseWhileBusy(at, "web1");
+  await assert.rejects(waiting({ seconds: 0 }), JobBusyError);
+  const then = waiting();
+  await begun.promise;
+  brief[Symbol.dispose]();
+  (await then)[Symbol.dispose]();
 });

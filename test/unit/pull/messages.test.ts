@@ -88,7 +88,21 @@ test("what came of a dump is a line for a person, a warning when it failed", () 
     message: "The dump shop.sql failed with exit code 1: 0 B.",
   });
   assert.equal(parseMessage('{"dump": "shop.sql", "bytes": 5}'), undefined, "it goes on");
-  assert.equal(parseMessage('{"alive": true}'), undefined, "a hook goes on");
+});
+
+test("what a hook or a dump says is its own, whatever it looks like", () => {
+  const said = (data: object) => parseMessage(JSON.stringify(data));
+  assert.deepEqual(said({ hook: "before", says: "borgctl: \u001b[31mall is well" }), {
+    type: "command",
+    message: "before hook: borgctl:  [31mall is well",
+  });
+  assert.deepEqual(said({ dump: "shop\n.sql", says: '{"dump":"shop.sql","code":1,"bytes":0}' }), {
+    type: "command",
+    message: 'dump shop .sql: {"dump":"shop.sql","code":1,"bytes":0}',
+  });
+  assert.equal(said({ hook: "before", says: "x".repeat(5000) })?.type, "command");
+  assert.equal(said({ hook: "before", says: " \t" }), undefined);
+  assert.equal(said({ hook: "before" }), undefined, "it goes on");
 });
 
 test("a progress of absurd numbers is none", () => {

@@ -1,40 +1,59 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import * as crypto from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Item } from "../../../pull/borg/contents.ts";
-import { type Compared, judgeProof, type Seen } from "../../../pull/proof/judge.ts";
+import {
+  type Canary,
+  type Compared,
+  type Content,
+  judgeProof,
+  type Live,
+} from "../../../pull/proof/judge.ts";
 import { parseAnswers } from "../../../pull/proof/live.ts";
+import { restoredFile, restoredText } from "../../../pull/proof/restored.ts";
 import { reservoir } from "../../../pull/proof/sample.ts";
 
 const run = "20261122t031500z-9f3c1a07be42";
-const seen = (change: Partial<Seen> = {}): Seen => ({
-  mtime: "1700000000123456789",
-  bytes: 5,
-  sha256: "a".repeat(64),
+const second = 1e6;
+/** When the run began, by the VPS's clock. */
+const began = 1_700_000_000 * second;
+const restored: Content = { bytes: 5, sha256: "a".repeat(64) };
+/** On the VPS, unchanged since a day before the run. */
+const live = (change: Partial<Live> = {}): Live => ({
+  ...restored,
+  changed: began - 86_400 * second,
   ...change,
 });
-const file = (live: Compared["live"], restored: Seen | undefined = seen(), path = "/etc/x"): Compared => ({
-  path,
-  restored,
-  live,
+const file = (now: Compared["live"], change: Partial<Compared> = {}): Compared => ({
+  ...{ path: "/etc/x", changed: began - 86_400 * second, restored, live: now },
+  ...change,
 });
-const judge = (files: readonly Compared[], canary: string | undefined = `${run}\n`) =>
-  judgeProof({ run, canary, files });
+const back = (text = `${run}\n`): Canary => ({ kind: "back", text, changed: began });
+const judge = (files: readonly Compared[], canary: Canary = back()) => judgeProof({ run, canary, files });
+const others = { sha256: "b".repeat(64) };
 
 test("the canary and unchanged files with the same content are a good proof", () => {
-  assert.deepEqual(judge([file(seen()), file(seen())]), {
+  assert.deepEqual(judge([file(live()), file(live())]), {
     outcome: "good",
     summary: "2 files came back; 2 compared with the VPS",
   });
-  assert.equal(judge([]).outcome, "good");
+});
+
+test("an archive that has the canary alone is a good proof, too", () => {
+  assert.deepEqual(judge([]), { outcome: "good", summary: "there is no file of up to 64 MB to compare" });
 });
 
 test("what has changed, is gone or is not shown is counted and not compared", () => {
-  const other = { sha256: "b".repeat(64) };
   const files = [
-    file(seen()),
-    file(seen({ ...other, mtime: "1700000000123456790" })),
-    file(seen({ ...other, bytes: 6 })),
+    file(live()),
+    file(live({ ...others, changed: began + second })),
+    file(live({ ...others, bytes: 6 })),
+    file(live({ ...others, changed: Number.NaN })),
     file("gone"),
     file("unreadable"),
     file("not-in-this-job"),
@@ -42,22 +61,33 @@ test("what has changed, is gone or is not shown is counted and not compared", ()
   assert.deepEqual(judge(files), {
     outcome: "good",
     summary:
-      "6 files came back; 1 compared with the VPS; not compared: 2 changed since, 1 gone since, 2 not shown by the VPS",
+      "7 files came back; 1 compared with the VPS; not compared: 3 changed since, 1 gone since, 2 not shown by the VPS",
   });
 });
 
-test("a canary that is missing or another's fails it, and so do another content and a file that did not come back", () => {
-  const different = file(seen({ sha256: "b".repeat(64) }), seen(), "/etc/\x1b[2Jevil");
+test("another content with the same ctime counts, unless the file was changed less than a minute before the run", () => {
+  const at = (changed: number) => judge([file(live({ ...others, changed }), { changed })]);
+  assert.equal(at(began - 61 * second).outcome, "failed");
+  assert.equal(judge([file(live(others), { changed: live().changed + 2 })]).outcome, "failed", "borg rounds");
+  assert.deepEqual(at(began - 59 * second), {
+    outcome: "good",
+    summary: "1 file came back; 0 compared with the VPS; not compared: 1 changed since",
+  });
+});
+
+test("a canary that is lost, missing or another's fails it, and so do another content and a file that did not come back", () => {
+  const different = file(live(others), { path: "/etc/\x1b[2Jevil" });
   const cases: readonly (readonly [ReturnType<typeof judge>, RegExp])[] = [
-    [judgeProof({ run, canary: undefined, files: [] }), /run's name did not come back/],
-    [judge([], "another\x07\n"), /holds "another", not "20261122t/],
-    [judge([], run), /holds/],
+    [judge([], { kind: "lost" }), /run's name did not come back/],
+    [judge([], { kind: "missing" }), /is not in the archive, as it was in earlier ones/],
+    [judge([], back("another\x07\n")), /holds "another", not "20261122t/],
+    [judge([], back(run)), /holds/],
     [
-      judgeProof({ run, canary: `${run}\n`, files: [], unreadable: "Data integrity error\x07" }),
+      judgeProof({ run, canary: back(), files: [], unreadable: "Data integrity error\x07" }),
       /^Data integrity error\.$/,
     ],
     [judge([different]), /^\/etc\/ \[2Jevil came back with other content/],
-    [judge([{ ...file(seen()), restored: undefined }]), /^\/etc\/x did not come back/],
+    [judge([file(live(), { restored: undefined })]), /^\/etc\/x did not come back/],
   ];
   for (const [{ outcome, problem = "" }, words] of cases) {
     assert.equal(outcome, "failed");
@@ -65,28 +95,39 @@ test("a canary that is missing or another's fails it, and so do another content 
   }
 });
 
+test("an archive from before there was a canary: its files prove it, and without any there is no proof", () => {
+  assert.deepEqual(judge([file(live())], { kind: "none" }), {
+    outcome: "good",
+    summary:
+      "1 file came back; 1 compared with the VPS; the run's name is not in the archive, as in those of an older borgpull",
+  });
+  const { outcome, problem } = judge([], { kind: "none" });
+  assert.equal(outcome, "ended");
+  assert.match(problem ?? "", /nothing to prove it with/);
+});
+
 test("when nobody could be asked it says so", () => {
-  const verdict = judgeProof({ run, canary: `${run}\n`, files: [file(undefined)], unasked: "web1 is away." });
-  assert.deepEqual(verdict, {
+  const facts = { run, canary: back(), files: [file(undefined)], unasked: "web1 is away." };
+  assert.deepEqual(judgeProof(facts), {
     outcome: "good",
     summary: "1 file came back; none was compared: web1 is away.",
   });
 });
 
 const line = (change: object = {}) =>
-  JSON.stringify({ mtime: "1", size: 2, sha256: "c".repeat(64), ...change });
+  JSON.stringify({ ctime: "1999", size: 2, sha256: "c".repeat(64), ...change });
 
 test("the VPS's answers are taken in order, and as one: one that is none spoils them all", () => {
   assert.deepEqual(parseAnswers(`${line()}\n{"error":"gone"}\n`, 2, "web1"), {
     kind: "answered",
-    files: [{ mtime: "1", bytes: 2, sha256: "c".repeat(64) }, "gone"],
+    files: [{ changed: 1.999, bytes: 2, sha256: "c".repeat(64) }, "gone"],
   });
   const spoiled = [
     `${line()}\n`,
     `${line()}\n${line()}\n${line()}\n`,
     `${line()}\nno JSON\n`,
     `${line()}\n${line({ sha256: "x" })}\n`,
-    `${line()}\n${line({ mtime: 1 })}\n`,
+    `${line()}\n${line({ ctime: 1 })}\n`,
     `${line()}\n{"error":"\\u001b[2J"}\n`,
   ];
   for (const text of spoiled) assert.equal(parseAnswers(text, 2, "web1").kind, "unasked", text);
@@ -97,7 +138,26 @@ const item = (n: number, change: Partial<Item> = {}): Item => ({
   path: `etc/${n}`,
   bytes: 10,
   hardLink: false,
+  changed: 0,
   ...change,
+});
+
+test("what came back is read in its own folder alone, whatever lies on the way", async (context) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "borgpull-proof-"));
+  context.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const room = path.join(folder, "room");
+  fs.mkdirSync(path.join(room, "a"), { recursive: true });
+  fs.writeFileSync(path.join(folder, "home's"), "secret");
+  fs.writeFileSync(path.join(room, "a/file"), "hello\n", { mode: 0o000 });
+  fs.symlinkSync("..", path.join(room, "away"));
+  fs.symlinkSync("a/file", path.join(room, "link"));
+  execFileSync("mkfifo", [path.join(room, "pipe")]);
+  const sha256 = crypto.createHash("sha256").update("hello\n").digest("hex");
+  assert.deepEqual(await restoredFile(room, "a/file"), { bytes: 6, sha256 });
+  assert.equal(await restoredText(room, "a/file"), "hello\n");
+  for (const not of ["away/home's", "link", "pipe", "a", "a/file/x", "none"]) {
+    assert.equal(await restoredFile(room, not), undefined, not);
+  }
 });
 
 test("a sample has files that can be compared alone, and no more of them or of their bytes than its limits", () => {

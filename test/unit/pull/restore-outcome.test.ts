@@ -46,7 +46,14 @@ test("a thousand warnings are counted, and the first twenty kept", () => {
 
 test("each way to fail has its sentence, and whether the archive may be why", () => {
   const cases = [
-    [220, "confine: /to is not empty", /^\/to is not empty\. Give a folder/, true],
+    [220, "confine: /to is not a folder", /^\/to is not a folder\. Give another folder\.$/, true],
+    [223, "confine: /to is not empty", /^\/to is not empty\. Give a folder/, true],
+    [
+      224,
+      "confine: / has a file system of the kernel's in it (proc)",
+      /\(proc\)\. Restore to a folder/,
+      true,
+    ],
     [221, "confine: this fails here: mount x", /kept to that folder there: this fails here/, true],
     [222, "confine: borg is not installed", /Install it: apt install borgbackup/, true],
     [1, "unshare: unshare failed: Operation not permitted", /unshare failed: Operation not permitted/, true],
