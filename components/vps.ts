@@ -113,7 +113,7 @@ export class Vps extends pulumi.ComponentResource {
       after(account),
     );
     const program = (
-      file: "borgctl" | "helper" | "relay" | "dumps" | "hash",
+      file: "borgctl" | "helper" | "create" | "commands" | "hash" | "relay",
       render: (data: templates.ProgramData) => string,
     ) =>
       new HostFile(
@@ -131,9 +131,10 @@ export class Vps extends pulumi.ComponentResource {
     const programs = [
       program("borgctl", templates.borgctl),
       program("helper", templates.helper),
-      program("relay", templates.relay),
-      program("dumps", templates.dumps),
+      program("create", templates.create),
+      program("commands", templates.commands),
       program("hash", templates.hash),
+      program("relay", templates.relay),
     ];
     const sudoers = () =>
       new HostFile(

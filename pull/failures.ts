@@ -26,7 +26,7 @@ export const borgctlFailures: Readonly<
   207: {
     kind: "no-borg",
     problem: "borg is not installed",
-    remedy: "On that machine: apt install borgbackup",
+    remedy: "On that machine: apt install borgbackup; or mend the borg that is there.",
   },
   208: {
     kind: "borg-version",
@@ -47,18 +47,18 @@ export const borgctlFailures: Readonly<
   212: {
     kind: "hook-failed",
     problem: "the before hook failed",
-    remedy: "Run the hook's command there by hand; no backup was made.",
+    remedy: "Run the hook's command there by hand, as its user; no backup was made.",
   },
   214: {
     kind: "vps-settings",
     problem: "the user of a hook or a dump does not fit",
-    remedy: "Correct that user in the config.",
+    remedy: 'Correct that user in the config, then run "pulumi up".',
   },
   215: { kind: "vps-settings", problem: "the key line is not as it should be", remedy: update() },
   216: { kind: "vps-settings", problem: "its lock file is missing", remedy: update() },
   218: {
     kind: "vps-settings",
-    problem: "what dumps and hash need is missing",
+    problem: "what hooks, dumps and hash need is missing",
     remedy: 'On that machine: apt install python3 borgbackup; then run "pulumi up".',
   },
   219: { kind: "command-refused", problem: "borgctl refuses these paths", remedy: update() },

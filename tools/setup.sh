@@ -15,7 +15,13 @@ fail() {
   exit 1
 }
 
-have() { command -v "$1" >/dev/null 2>&1; }
+# A program on PATH, or a file.
+have() {
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+  esac
+}
 
 # npm puts node_modules/.bin first: our own node is then deleted while `npm ci` runs on it, and `pulumi` is the npm wrapper.
 own_path() {
@@ -24,7 +30,7 @@ own_path() {
 
 # --- Debian packages --------------------------------------------------------------------------------------------
 
-# Each line: a program, and the package that has it.
+# Each line: a program, and the package that has it; of a Python module, dpkg's note that it is installed.
 programs() {
   echo borg borgbackup
   echo ssh openssh-client
@@ -35,7 +41,13 @@ programs() {
       echo systemd-nspawn systemd-container
       ;;
   esac
-  [ "${npm_lifecycle_event:-}" != test ] || echo chromium chromium # the report is looked at in a browser
+  case ${npm_lifecycle_event:-} in
+    test)
+      echo chromium chromium # the report is looked at in a browser
+      echo fusermount3 fuse3 # `borgpull mount`
+      echo /var/lib/dpkg/info/python3-pyfuse3.list python3-pyfuse3
+      ;;
+  esac
   engine_ready || have wget || echo curl curl # the official download of Pulumi uses one of the two
 }
 

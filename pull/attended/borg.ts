@@ -10,22 +10,10 @@ import { borgEnvironment, endingWithUs } from "../borg/command.ts";
 import { readPassphrase } from "../passphrase.ts";
 
 /** Commands of borg 1.2 and 1.4 that leave the log's older segments as they are; any other may write it anew. */
-const keepsLog: readonly string[] = [
-  ...["create", "delete", "prune", "recreate", "rename", "import-tar"],
-  ...[
-    "list",
-    "info",
-    "diff",
-    "extract",
-    "export-tar",
-    "mount",
-    "umount",
-    "check",
-    "key",
-    "config",
-    "break-lock",
-  ],
-];
+const keepsLog: readonly string[] =
+  "create delete prune recreate rename import-tar list info diff extract export-tar mount umount check key config break-lock".split(
+    " ",
+  );
 
 export interface BorgCommand {
   /** Such as "delete"; "?" when it is none that we know. */

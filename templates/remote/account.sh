@@ -36,7 +36,7 @@ remove)
     for path in "$folder" "$run"; do
         [ -L "$path" ] || [ "$(stat -c %U -- "$path" 2>/dev/null)" != "$name" ] || rm -rf --one-file-system -- "$path"
     done
-    rm -rf --one-file-system -- "/var/cache/$name"
+    rm -rf --one-file-system -- "/var/cache/$name" "$run-attended"
     ! getent passwd "$name" >/dev/null || userdel -- "$name"
     ! getent group "$name" >/dev/null || groupdel -- "$name"
     rm -f -- "$run.lock"

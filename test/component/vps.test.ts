@@ -19,7 +19,7 @@ const target = { host: "web1.example.com", port: 22, user: "root", hostKeys: [ho
 const vps = async (more: Partial<VpsArgs> = {}, preview = false) =>
   (await declare(() => new Vps("web1", { ...args, ...more }), { preview })).declared;
 
-const programs = ["web1-borgctl", "web1-dumps", "web1-hash", "web1-helper", "web1-relay"];
+const programs = ["borgctl", "commands", "create", "hash", "helper", "relay"].map((name) => `web1-${name}`);
 
 suite("a Vps", () => {
   test("declares everything on the VPS, as its children", async () => {
@@ -28,7 +28,8 @@ suite("a Vps", () => {
     assert.deepEqual(names.toSorted(), [
       "web1-account",
       "web1-borgctl",
-      "web1-dumps",
+      "web1-commands",
+      "web1-create",
       "web1-hash",
       "web1-helper",
       "web1-home",
@@ -64,8 +65,7 @@ suite("a Vps", () => {
     assert.deepEqual(one(declared, "web1-preflight").after, []);
     assert.deepEqual(one(declared, "web1-account").after, ["web1-preflight"]);
     assert.deepEqual(one(declared, "web1-tmpfiles").after, ["web1-account"]);
-    for (const file of ["borgctl", "helper", "relay", "dumps", "hash"])
-      assert.deepEqual(one(declared, `web1-${file}`).after, ["web1-tmpfiles"]);
+    for (const program of programs) assert.deepEqual(one(declared, program).after, ["web1-tmpfiles"]);
     assert.deepEqual(one(declared, "web1-sudoers").after, programs);
     assert.deepEqual(one(declared, "web1-sshd").after, ["web1-sudoers"]);
   });
@@ -120,7 +120,7 @@ suite("a Vps", () => {
     const adopting = (declared: Awaited<ReturnType<typeof vps>>) =>
       declared.filter(({ inputs }) => inputs.adopt !== undefined).map(({ name }) => name);
     assert.deepEqual(adopting(await vps()), []);
-    assert.equal(adopting(await vps({ adopt: true })).length, 9);
+    assert.equal(adopting(await vps({ adopt: true })).length, 10);
   });
 
   test("takes an address and a host key that are known only later", async () => {

@@ -125,7 +125,7 @@ test("cancelled in a before hook, the hook is ended and the after hook runs", as
   const result = await runJob(file, {
     signal: cancel.signal,
     onNote: (note) => {
-      if (note === "begun") cancel.abort();
+      if (note === "before hook: begun") cancel.abort();
     },
   });
   assert.equal(result.failure?.kind, "cancelled");

@@ -221,7 +221,7 @@ test("hooks run as the user they name, before and after", async () => {
   const notes: string[] = [];
   const result = await runJob(web1Job, { onNote: (note) => notes.push(note) });
   assert.equal(result.outcome, "good", JSON.stringify(result.failure));
-  assert.ok(notes.includes("it's dumped"));
+  assert.ok(notes.includes("before hook: it's dumped"));
   assert.equal(await web1.run("cat /root/after"), "root\napp\n");
   const to = path.join(home.folder, "restored/hook");
   const { repository, passphraseFile } = readJobFile(web1Job);

@@ -46,7 +46,8 @@ const texts: Readonly<Record<string, string>> = {
   borgctl: templates.borgctl(program),
   helper: templates.helper(program),
   relay: templates.relay(program),
-  dumps: templates.dumps(program),
+  create: templates.create(program),
+  commands: templates.commands(program),
   hash: templates.hash(program),
   tmpfiles: templates.tmpfiles(program),
   sudoers: templates.sudoers(program),
@@ -79,8 +80,8 @@ suite("every text", () => {
     });
   }
   for (const privilege of ["read-all", "user", "root"] as const)
-    test(`borgctl and helper with privilege ${privilege} are shell scripts`, () => {
-      for (const render of [templates.borgctl, templates.helper])
+    test(`borgctl, helper and create with privilege ${privilege} are shell scripts`, () => {
+      for (const render of [templates.borgctl, templates.helper, templates.create])
         execFileSync("/bin/sh", ["-n", write("script", render({ ...program, privilege }))]);
     });
 });
@@ -126,7 +127,7 @@ suite("the settings of a job", () => {
 });
 
 suite("the scripts in Python", () => {
-  for (const name of ["relay", "dumps", "hash"] as const)
+  for (const name of ["relay", "commands", "hash"] as const)
     test(`${name} can be compiled`, () => {
       const file = write(`${name}.py`, texts[name] ?? "");
       execFileSync("python3", ["-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())", file]);
