@@ -42,11 +42,15 @@ export async function proof(options: ProofOptions): Promise<ProofVerdict & { rea
   try {
     const archive = await findArchive(options, "latest");
     const { canary, ...verdict } = await prove(options, archive);
-    const { outcome, problem, summary } = verdict;
-    const detail = { summary, canary: canary.kind === "back", ...(problem === undefined ? {} : { problem }) };
+    const { outcome, problem, ...detail } = verdict;
+    const found = {
+      ...detail,
+      canary: canary.kind === "back",
+      ...(problem === undefined ? {} : { problem }),
+    };
     ledger.atomically(() => {
-      ledger.endCheck(number, outcome, detail);
-      if (outcome === "failed") ledger.note(job.job, "check", problem ?? summary);
+      ledger.endCheck(number, outcome, found);
+      if (outcome === "failed") ledger.note(job.job, "check", problem ?? detail.summary);
     });
     return { ...verdict, archive: archive.name };
   } catch (error) {
@@ -134,12 +138,12 @@ interface Sample {
   readonly sample: readonly Item[];
 }
 
-async function chooseSample({ job, signal }: ProofOptions, archive: string): Promise<Sample> {
+async function chooseSample({ job, ledger, signal }: ProofOptions, archive: string): Promise<Sample> {
   const { repository, passphraseFile } = job;
   const { lockWaitSeconds } = job.limits;
   const canaries = canariesOf(job);
   let canary: Item | undefined;
-  const { add, sample } = reservoir();
+  const { add, sample } = reservoir(ledger.lastCheck(job.job, "proof")?.detail.again?.map(insidePath));
   await listContents({
     ...{ repository, passphraseFile, lockWaitSeconds, archive },
     ...(signal ? { signal } : {}),

@@ -9,6 +9,7 @@ import { lineReader } from "./lines.ts";
 import { type Message, parseMessage, parseOutput } from "./messages.ts";
 import { serve } from "./serve.ts";
 import type { Ran, SessionFacts } from "./session-facts.ts";
+import { stallWatch } from "./stall-watch.ts";
 
 export interface SessionOptions {
   readonly job: JobFile;
@@ -239,17 +240,4 @@ function ping(client: ssh2.Client, onAnswer: () => void): void {
   } catch {
     // not connected: `closed` tells
   }
-}
-
-/** Its signal fires when `alive` was not called for so long. */
-function stallWatch(
-  seconds: number,
-): Disposable & { readonly signal: AbortSignal; readonly alive: () => void } {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), seconds * 1000);
-  return {
-    signal: controller.signal,
-    alive: () => void timer.refresh(),
-    [Symbol.dispose]: () => clearTimeout(timer),
-  };
 }

@@ -15,7 +15,6 @@ export function vpsPaths(instance: string) {
     relay: `/usr/local/lib/${instance}/relay`,
     create: `/usr/local/lib/${instance}/create`,
     commands: `/usr/local/lib/${instance}/commands`,
-    dumps: `/usr/local/lib/${instance}/dumps`,
     hash: `/usr/local/lib/${instance}/hash`,
     sudoers: `/etc/sudoers.d/${instance}`,
     dropIn: `/etc/ssh/sshd_config.d/60-${instance}.conf`,

@@ -32,8 +32,6 @@ export const relay = (data: ProgramData): string => render("relay", data);
 export const create = (data: ProgramData): string => render("create", data);
 /** What runs a job's hooks and dumps. */
 export const commands = (data: ProgramData): string => render("commands", data);
-/** What runs a job's dumps, and makes one ZIP file of them for borg to read. */
-export const dumps = (data: ProgramData): string => render("dumps", data);
 /** What tells home of files as they are now, so that it can compare what it has restored. */
 export const hash = (data: ProgramData): string => render("hash", data);
 /** tmpfiles.d(5): run folder and lock. */

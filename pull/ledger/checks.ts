@@ -21,6 +21,8 @@ export interface CheckDetail {
   readonly summary?: string;
   /** A proof has found the file with the run's name: from then on each archive has one. */
   readonly canary?: boolean;
+  /** Files that a proof found fault with: the next one takes them again, or it would be good by another sample. */
+  readonly again?: readonly string[];
 }
 
 export interface Checks {

@@ -55,6 +55,8 @@ export interface ProofVerdict {
   /** What was found, one sentence; with every outcome but "good". */
   readonly problem?: string;
   readonly summary: string;
+  /** Paths of the files that the next proof is to take again; of a failed one alone. */
+  readonly again?: readonly string[];
 }
 
 /** What there is to say of a file of the sample. */
@@ -65,19 +67,21 @@ type Standing = "lost" | "same" | "different" | "changed" | "gone" | "hidden" | 
  */
 export function judgeProof({ run, canary, files, unreadable, unasked }: ProofFacts): ProofVerdict {
   const standings = files.map((file) => ({ path: file.path, is: standingOf(file, canary) }));
-  const first = (which: Standing) => standings.find(({ is }) => is === which)?.path;
-  const [lost, different] = [first("lost"), first("different")];
+  const those = (which: Standing) => standings.flatMap(({ path, is }) => (is === which ? [path] : []));
+  const [lost, different] = [those("lost"), those("different")];
   const problem =
     unreadable !== undefined
       ? `${clean(unreadable, 300)}.`
       : (canaryProblem(run, canary) ??
-        (lost !== undefined
-          ? `${clean(lost, 200)} did not come back.`
-          : different !== undefined
-            ? `${clean(different, 200)} came back with other content than it has on the VPS, where it has not changed since.`
+        (lost[0] !== undefined
+          ? `${clean(lost[0], 200)} did not come back.`
+          : different[0] !== undefined
+            ? `${clean(different[0], 200)} came back with other content than it has on the VPS, where it has not changed since.`
             : undefined));
   const summary = summarise(canary, standings, unasked);
-  if (problem !== undefined) return { outcome: "failed", problem, summary };
+  // borg does not say in which file it could not go on.
+  const again = unreadable === undefined ? [...lost, ...different] : files.map(({ path }) => path);
+  if (problem !== undefined) return { outcome: "failed", problem, summary, again };
   if (canary.kind !== "none" || files.length > 0) return { outcome: "good", summary };
   const nothing = "The archive has nothing to prove it with: no file of up to 64 MB.";
   return { outcome: "ended", problem: nothing, summary };

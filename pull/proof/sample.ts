@@ -11,17 +11,21 @@ export const sampleLimits: SampleLimits = { files: 20, fileBytes: 64e6, totalByt
 
 /**
  * Chooses regular files at random, each as likely as any other, out of a list of any length that is seen once (Vitter's algorithm R).
+ * @param again paths of files that are taken before any other: the last proof found fault with them
  * @param random from 0 to less than 1
  */
 export function reservoir(
+  again: readonly string[] = [],
   { files, fileBytes, totalBytes }: SampleLimits = sampleLimits,
   random: () => number = Math.random,
 ): { readonly add: (item: Item) => void; readonly sample: () => readonly Item[] } {
   const kept: Item[] = [];
+  const first: Item[] = [];
   let seen = 0;
   return {
     add: (item) => {
       if (item.type !== "-" || item.hardLink || item.bytes > fileBytes || !nameable(item.path)) return;
+      if (again.includes(item.path) && first.length < files) return void first.push(item);
       seen++;
       if (kept.length < files) {
         kept.push(item);
@@ -32,11 +36,12 @@ export function reservoir(
     },
     sample: () => {
       let left = totalBytes;
-      return kept.filter(({ bytes }) => {
+      const fitting = [...first, ...kept].filter(({ bytes }) => {
         if (bytes > left) return false;
         left -= bytes;
         return true;
       });
+      return fitting.slice(0, files);
     },
   };
 }

@@ -4,6 +4,7 @@ import { percentReader } from "../borg/percent.ts";
 import { lineReader } from "../lines.ts";
 import { guardOfReading } from "../rpc/guard.ts";
 import { serveChannel } from "../serve.ts";
+import { stallWatch } from "../stall-watch.ts";
 import type { Confined, ConfinedOptions } from "./confined.ts";
 import { listener, type Outcome, outcomeOf, type Said } from "./outcome.ts";
 
@@ -57,13 +58,14 @@ export async function extract(
     fileBytes: sample?.fileBytes,
   });
   const stop = () => confined.kill();
-  using stall = stallWatch(stallSeconds, stop);
+  using watch = stallWatch(stallSeconds);
+  watch.signal.addEventListener("abort", stop);
   const server = serveChannel(confined.channel, guardOfReading(job.job), {
     job: job.job,
     repository: job.repository,
     state: options.state,
     purpose: "restore",
-    onBytes: stall.alive,
+    onBytes: watch.alive,
   });
   signal?.addEventListener("abort", stop, { once: true });
   const listening = listener(stop);
@@ -73,7 +75,7 @@ export async function extract(
   confined.stderr.on(
     "data",
     lineReader((line) => {
-      stall.alive();
+      watch.alive();
       listening.line(line);
       onPercent(line);
     }),
@@ -87,7 +89,7 @@ export async function extract(
     const { refusal } = served;
     const cut = refusal
       ? `borg asked for "${refusal.method}", which home refused (${refusal.reason})`
-      : stall.over
+      : watch.signal.aborted
         ? `nothing came from borg for ${stallSeconds} s (limits.stall)`
         : undefined;
     // borg then only says that the connection was closed, and one that is not borg says anything.
@@ -99,33 +101,4 @@ export async function extract(
     confined.kill();
     await server.end();
   }
-}
-
-/** So often is looked whether anything came: what counts is time in which this process ran, and not a laptop's sleep. */
-const looks = 20;
-
-/** Calls `onStall` when `alive` was not called for so long. */
-function stallWatch(
-  seconds: number,
-  onStall: () => void,
-): Disposable & { readonly over: boolean; readonly alive: () => void } {
-  let quiet = 0;
-  let over = false;
-  const timer = setInterval(
-    () => {
-      if (++quiet <= looks || over) return;
-      over = true;
-      onStall();
-    },
-    (seconds * 1000) / looks,
-  );
-  return {
-    get over() {
-      return over;
-    },
-    alive: () => {
-      quiet = 0;
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
-  };
 }

@@ -36,7 +36,6 @@ export async function furnish(host: Host, privilege: templates.ProgramData["priv
     { path: paths.relay, mode: "755", text: templates.relay(data) },
     { path: paths.create, mode: "755", text: templates.create(data) },
     { path: paths.commands, mode: "755", text: templates.commands(data) },
-    { path: paths.dumps, mode: "755", text: templates.dumps(data) },
     { path: paths.hash, mode: "755", text: templates.hash(data) },
     ...(privilege === "user" ? [] : [{ path: paths.sudoers, mode: "440", text: templates.sudoers(data) }]),
     {

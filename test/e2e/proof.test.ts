@@ -63,7 +63,7 @@ function lastRecord() {
 const left = () => fs.readdirSync(path.join(homePaths().state, "proof"));
 
 /** Puts another text in place of one in a program of ours on the VPS; disposed of, it is as it was. */
-async function changed(name: "helper" | "hash", from: string, to: string): Promise<AsyncDisposable> {
+async function changed(name: "create" | "hash", from: string, to: string): Promise<AsyncDisposable> {
   const at = vpsPaths("borgpull")[name];
   await host.run(`cp -p ${at} /root/kept && sed -i 's#${from}#${to}#' ${at} && ! cmp -s ${at} /root/kept`);
   return {
@@ -73,7 +73,7 @@ async function changed(name: "helper" | "hash", from: string, to: string): Promi
   };
 }
 
-const withoutCanary = () => changed("helper", '--pattern "R $canary"', "");
+const withoutCanary = () => changed("create", '--pattern "R $canary"', "");
 
 test("without a good archive there is nothing to prove, in one sentence", async () => {
   const { code, stderr } = await borgpull(["proof", "web1"]);
@@ -172,7 +172,7 @@ test("a proof that is cancelled is recorded as ended, and leaves nothing", async
 
 test("an archive whose canary is another run's, or that has none as earlier ones had, fails the proof", async () => {
   {
-    await using _ = await changed("helper", 'echo "$run" >', "echo another >");
+    await using _ = await changed("create", 'echo "$run" >', "echo another >");
     await pull();
   }
   const wrong = await prove();

@@ -74,7 +74,7 @@ export async function furnishVps(
   const publicKey = fs.readFileSync(`${homePaths().pullKey(job)}.pub`, "utf8").trim();
   await put(host, paths.borgctl, "755", render("borgctl"));
   await put(host, paths.helper, "755", render("helper"));
-  for (const name of ["create", "commands", "hash", "relay", "dumps"] as const)
+  for (const name of ["create", "commands", "hash", "relay"] as const)
     await put(host, paths[name], "644", render(name));
   await put(
     host,

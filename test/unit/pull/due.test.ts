@@ -17,6 +17,11 @@ const facts: DueFacts = {
 const cases: readonly (readonly [name: string, change: Partial<DueFacts>, reason: string | undefined])[] = [
   ["a young backup is not pulled again", {}, undefined],
   ["an old one is", { lastGood: hoursAgo(80) }, "the last good backup is 3 d old"],
+  [
+    "one of a time to come is, since nobody knows how old it is",
+    { lastGood: hoursAgo(-30) },
+    "the last good backup is of a time to come: home's clock was set back",
+  ],
   ["none at all is", { lastGood: undefined }, "no good backup yet"],
   [
     "one whose archive is gone is",

@@ -95,6 +95,19 @@ test("a canary that is lost, missing or another's fails it, and so do another co
   }
 });
 
+test("a proof that fails says which files are to be looked at again: those at fault, or all where borg could not go on", () => {
+  const files = [
+    file(live(), { path: "/same" }),
+    file(live(others), { path: "/different" }),
+    file(live(), { path: "/lost", restored: undefined }),
+  ];
+  assert.deepEqual(judge(files).again, ["/lost", "/different"]);
+  const broken = judgeProof({ run, canary: back(), files, unreadable: "Data integrity error" });
+  assert.deepEqual(broken.again, ["/same", "/different", "/lost"]);
+  assert.deepEqual(judge([file(live())], { kind: "missing" }).again, []);
+  assert.equal(judge([file(live())]).again, undefined);
+});
+
 test("an archive from before there was a canary: its files prove it, and without any there is no proof", () => {
   assert.deepEqual(judge([file(live())], { kind: "none" }), {
     outcome: "good",
@@ -161,7 +174,7 @@ test("what came back is read in its own folder alone, whatever lies on the way",
 });
 
 test("a sample has files that can be compared alone, and no more of them or of their bytes than its limits", () => {
-  const { add, sample } = reservoir({ files: 3, fileBytes: 100, totalBytes: 150 });
+  const { add, sample } = reservoir([], { files: 3, fileBytes: 100, totalBytes: 150 });
   const odd: readonly Partial<Item>[] = [
     { type: "d" },
     { type: "l" },
@@ -178,6 +191,16 @@ test("a sample has files that can be compared alone, and no more of them or of t
   assert.equal(sample().length, 1);
 });
 
+test("what the last proof found fault with is in the sample, if it is there still and may be at all", () => {
+  const again = ["etc/17", "etc/gone", "etc/link"];
+  const { add, sample } = reservoir(again, { files: 3, fileBytes: 100, totalBytes: 1000 });
+  for (let n = 0; n < 40; n++) add(item(n));
+  add(item(0, { path: "etc/link", type: "l" }));
+  const paths = sample().map(({ path }) => path);
+  assert.equal(paths[0], "etc/17");
+  assert.equal(new Set(paths).size, 3);
+});
+
 test("each file of a list is as likely in the sample as any other", () => {
   const hits = new Map<string, number>();
   let state = 1;
@@ -189,7 +212,7 @@ test("each file of a list is as likely in the sample as any other", () => {
     return (state >>> 0) / 2 ** 32;
   };
   for (let round = 0; round < 4000; round++) {
-    const { add, sample } = reservoir({ files: 5, fileBytes: 100, totalBytes: 1e6 }, random);
+    const { add, sample } = reservoir([], { files: 5, fileBytes: 100, totalBytes: 1e6 }, random);
     for (let n = 0; n < 20; n++) add(item(n));
     for (const { path } of sample()) hits.set(path, (hits.get(path) ?? 0) + 1);
   }
@@ -200,7 +223,7 @@ test("each file of a list is as likely in the sample as any other", () => {
 test("a sample never holds a file twice, nor more than it may", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1, max: 30 }), (count, files) => {
-      const { add, sample } = reservoir({ files, fileBytes: 100, totalBytes: 1e6 });
+      const { add, sample } = reservoir([], { files, fileBytes: 100, totalBytes: 1e6 });
       for (let n = 0; n < count; n++) add(item(n));
       const paths = sample().map(({ path }) => path);
       assert.equal(new Set(paths).size, paths.length);

@@ -116,9 +116,12 @@ suite("a hook", () => {
 
   test("is over when it has ended, whatever it has left behind", async () => {
     const name = word("left");
-    const { code } = await hook(`sh -c 'sleep 1000; : ${name}' & echo $! > ${folder}/left; exit 7`);
+    const { code, told } = await hook(
+      `sh -c 'sleep 1000; : ${name}' & echo $! > ${folder}/left; printf 'last words'; exit 7`,
+    );
     process.kill(Number(fs.readFileSync(`${folder}/left`, "utf8")), "SIGKILL");
     assert.equal(code, 7);
+    assert.deepEqual(told, [{ hook: "before", says: "last words" }]);
   });
 
   test("has none of the caller's signals, and a session of its own", async () => {
