@@ -256,7 +256,8 @@ test("on a terminal what is done stays above the lines of what runs; Ctrl-C ends
 
 /** `borgpull run` on a terminal of its own, 70 columns wide. */
 function onTerminal(...words: string[]) {
-  const command = `stty rows 20 cols 70; ${program} run ${words.join(" ")}`;
+  // exec: a dash that waited for it would end of the Ctrl-C itself, with 130.
+  const command = `stty rows 20 cols 70; exec ${program} run ${words.join(" ")}`;
   const child = spawn("script", ["-qefc", command, "/dev/null"], {
     stdio: ["pipe", "pipe", "inherit"],
     detached: true,

@@ -4,13 +4,15 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
-import { attempt } from "../../sandbox/command.ts";
+import { type Argv, attempt } from "../../sandbox/command.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { processes } from "./processes.ts";
 import { openProgram, type Program } from "./program.ts";
 import { waitFor } from "./pull-fixture.ts";
 
 let program: Program;
+/** When this file began, in seconds since 1970. */
+const began = Date.now() / 1000;
 /** What must stay where it belongs: name -> its text. */
 let secrets: ReadonlyMap<string, string>;
 
@@ -58,15 +60,38 @@ const inProcesses = (): readonly string[] =>
 
 const patterns = () => `${[...secrets.values()].join("\n")}\n`;
 
-/** Files of the stack (state, config, records, repositories) and temporary ones that hold a secret, but for where each belongs. */
+/**
+ * Files of the stack (state, config, records, repositories) and temporary ones that hold a secret, but for where each belongs.
+ * Of the temporary ones those that were written since the secrets exist: nobody knows what else lies there.
+ */
 async function inFiles(): Promise<readonly string[]> {
   const folders = [...new Set([os.tmpdir(), program.stack.folder, path.dirname(program.stack.configFile)])];
-  const { stdout } = await attempt(
-    ["grep", "-rlaFs", "--exclude-dir=node_modules", "-f", "-", "--", ...folders],
-    { stdin: patterns(), timeoutSeconds: 120 },
-  );
+  const since = ["-newermt", `@${Math.floor(began)}`];
+  const argv: Argv = [
+    "find",
+    ...folders,
+    "-name",
+    "node_modules",
+    "-prune",
+    "-o",
+    "-type",
+    "f",
+    ...since,
+    "-print0",
+  ];
+  const { stdout } = await attempt(argv, { timeoutSeconds: 60 });
   const belong = [home().passphrase("web1"), home().pullKey("web1"), program.lab.adminKeyFile];
-  return stdout.split("\n").filter((file) => file !== "" && !belong.includes(file));
+  const files = stdout.split("\0").filter((file) => file !== "" && !belong.includes(file));
+  return files.filter((file) => secretsIn(textOf(file)).length > 0);
+}
+
+/** A file's bytes as a text, empty if it has gone since. */
+function textOf(file: string): string {
+  try {
+    return fs.readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
 }
 
 /** On the VPS, as its root: processes, the journal, and every file written since it was made, in memory too. */
