@@ -96,7 +96,7 @@ export interface HooksOptions {
   readonly after?: HookOptions | undefined;
   /** When `before`, a dump or the backup failed, before `after`. */
   readonly onError?: HookOptions | undefined;
-  /** The same at home; `before` runs before anything is connected. */
+  /** The same at home, around each try; `before` runs before anything is connected, `after` once everything is done, care included. */
   readonly atHome?:
     | {
         readonly before?: HomeHookOptions | undefined;
