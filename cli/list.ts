@@ -12,6 +12,7 @@ import { readConfigCopy } from "../pull/trust/config-file.ts";
 import { breachRemedy } from "../pull/trust/describe.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { homePaths } from "../schema/paths.ts";
+import { asciiJson } from "./ascii-json.ts";
 import { exitCodes } from "./exit-code.ts";
 import { jobFileOf } from "./job.ts";
 
@@ -114,7 +115,6 @@ const widths = [16, 11, 7, 7] as const;
 const pad = (cell: string, column: number): string =>
   column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
 
-/** Exact names, in ASCII: nothing in them acts on a terminal. */
 export function asJson(job: string, archives: readonly ListedArchive[], breaches: readonly Breach[]): string {
   const plain = {
     job,
@@ -126,10 +126,7 @@ export function asJson(job: string, archives: readonly ListedArchive[], breaches
     })),
     breaches: breaches.map(({ found, runs, findings }) => ({ found: iso(found), runs, findings })),
   };
-  return JSON.stringify(plain, null, 2).replace(
-    /[\x7f-\uffff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return asciiJson(plain);
 }
 
 const iso = (time: number): string => new Date(time).toISOString();

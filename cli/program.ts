@@ -7,6 +7,7 @@ import { compactCommand } from "./compact.ts";
 import { addCompletion } from "./completion.ts";
 import { exportKeyCommand } from "./export-key.ts";
 import { forwardCommand } from "./forward.ts";
+import { historyCommand } from "./history.ts";
 import { hostKeyCommand } from "./host-key.ts";
 import { listCommand } from "./list.ts";
 import { metricsCommand } from "./metrics.ts";
@@ -32,6 +33,7 @@ export function borgpullProgram(): Command {
     .addCommand(runCommand())
     .addCommand(listCommand())
     .addCommand(statusCommand())
+    .addCommand(historyCommand())
     .addCommand(reportCommand())
     .addCommand(metricsCommand())
     .addCommand(watchCommand())

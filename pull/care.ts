@@ -40,13 +40,7 @@ export async function care(options: CareSteps): Promise<readonly string[]> {
     );
   } catch (error) {
     if (error instanceof TamperedError) return []; // it is on record, and told with the run
-    const warning = `The backup is made; what home does with it after that did not end: ${reason(error, signal)}`;
-    try {
-      ledger.note(job.job, "note", warning);
-    } catch {
-      // a full disk may be the very reason
-    }
-    return [warning];
+    return [`The backup is made; what home does with it after that did not end: ${reason(error, signal)}`];
   }
 }
 

@@ -46,7 +46,19 @@ function transactionIn(database: DatabaseSync): Disposable | undefined {
   return { [Symbol.dispose]: () => database.close() };
 }
 
-/** The same, with a note beside it for the message of whoever has to wait. */
+/** Whether somebody holds a file. Only read: nobody who wants it is kept from it. */
+export function isHeld(file: string): boolean {
+  if (!fs.existsSync(file)) return false;
+  try {
+    using database = new DatabaseSync(file, { readOnly: true, timeout: 0 });
+    database.prepare("SELECT 1 FROM sqlite_schema").get();
+    return false;
+  } catch (error) {
+    return /locked|busy/i.test((error as Error).message); // else it is no lock at all, and nobody's
+  }
+}
+
+/** As `holdFile`, with a note beside it for the message of whoever has to wait. */
 export function holdNoted(
   file: string,
   about: Pick<Holder, "job" | "brief"> = {},

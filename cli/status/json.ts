@@ -1,13 +1,11 @@
 import type { FleetMember, NextRun, Standing } from "../../pull/status.ts";
+import { asciiJson } from "../ascii-json.ts";
 import type { Status } from "../status.ts";
 
-/** Times as ISO 8601, and nothing but ASCII: nothing in it acts on a terminal. */
+/** Times are ISO 8601. */
 export function asStatusJson({ members, next, now }: Status): string {
   const jobs = members.map((member) => jsonOf(member, next));
-  return JSON.stringify({ time: iso(now), jobs }, null, 2).replace(
-    /[\x7f-\uffff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return asciiJson({ time: iso(now), jobs });
 }
 
 function jsonOf(member: FleetMember, next: Status["next"]): object {

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { repositoryId } from "../borg.ts";
+import { isHeld } from "../held-file.ts";
 import { keyExportState } from "../key-export.ts";
 import {
   type Breach,
@@ -70,7 +70,7 @@ export function recordsOf(job: JobFile, ledger: Ledger | undefined, now: number 
     checks: Object.fromEntries(checks),
     ...(keyCopy ? { keyCopy } : {}),
     ...(exported ? { keyExported: exported.time } : {}),
-    held: runs.some(({ outcome }) => outcome === undefined) && isHeld(job.job),
+    held: runs.some(({ outcome }) => outcome === undefined) && isHeld(homePaths().lock(job.job)),
     knownSince: Math.min(written, ledger.firstStarted(job.job) ?? written),
   };
 }
@@ -78,16 +78,3 @@ export function recordsOf(job: JobFile, ledger: Ledger | undefined, now: number 
 /** The id of the job's repository, by home's copy of its config; undefined where there is none. */
 export const repositoryOf = ({ job, repository }: JobFile): string | undefined =>
   readConfigCopy(job)?.id ?? repositoryId(repository);
-
-/** Whether somebody holds the job's lock. Only read: nobody who wants it is kept from it. */
-function isHeld(job: string): boolean {
-  const file = homePaths().lock(job);
-  if (!fs.existsSync(file)) return false;
-  try {
-    using database = new DatabaseSync(file, { readOnly: true, timeout: 0 });
-    database.prepare("SELECT 1 FROM sqlite_schema").get();
-    return false;
-  } catch (error) {
-    return /locked|busy/i.test((error as Error).message); // else it is no lock at all, and nobody's
-  }
-}
