@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import type { BorgCheck } from "../pull/borg.ts";
+import { type Checked, check, checkSteps } from "../pull/care/check.ts";
 import { careRecords, dueCare } from "../pull/care/due.ts";
 import { checkNames, checkRemedy } from "../pull/care/sound.ts";
-import { type Checked, check, checkSteps } from "../pull/check.ts";
 import { clean } from "../pull/lines.ts";
 import { percent } from "../pull/progress.ts";
 import { readConfig } from "../pull/trust/config-file.ts";

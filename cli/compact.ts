@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { compact } from "../pull/compact.ts";
+import { compact } from "../pull/care/compact.ts";
 import { bytes, percent } from "../pull/progress.ts";
 import { statusLine } from "./status-line.ts";
 import { withJob } from "./with-job.ts";

@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { passes, retryWaitSeconds } from "../pull/attempts/retry.ts";
 import { type Ledger, openLedger } from "../pull/ledger.ts";
 import { tell } from "../pull/notify.ts";
-import { passes, retryWaitSeconds } from "../pull/retry.ts";
 import { type FleetMember, fleet, jobNames, prometheusText, type Standing } from "../pull/status.ts";
 import { UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";

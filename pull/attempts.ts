@@ -3,12 +3,12 @@ import { UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { homePaths } from "../schema/paths.ts";
 import { endpoint } from "../schema/target.ts";
+import { defaultMaxParallel, takeSlot } from "./attempts/queue.ts";
+import { isPassing, retryWaitSeconds } from "./attempts/retry.ts";
 import { readJobFile } from "./job.ts";
 import { lockJobInTime, refuseWhileBusy } from "./lock.ts";
 import { toldIfRefused } from "./notify.ts";
-import { defaultMaxParallel, takeSlot } from "./queue.ts";
 import type { RunResult } from "./result.ts";
-import { isPassing, retryWaitSeconds } from "./retry.ts";
 import { type RunOptions, runJob } from "./run.ts";
 
 /** Why nothing happens just now. */

@@ -1,12 +1,12 @@
 /** What home does to a repository after a good pull, by itself. */
 import { UserError } from "../schema/errors.ts";
+import { check, checkSteps } from "./care/check.ts";
+import { compact } from "./care/compact.ts";
 import { type CareKind, careRecords, dueCare } from "./care/due.ts";
+import { type CareOptions, prune } from "./care/prune.ts";
+import { removesAny } from "./care/retention.ts";
 import { checkRemedy, describeFailed, failedChecks } from "./care/sound.ts";
-import { check, checkSteps } from "./check.ts";
-import { compact } from "./compact.ts";
 import { percent } from "./progress.ts";
-import { type CareOptions, prune } from "./prune.ts";
-import { removesAny } from "./retention.ts";
 import { readConfig } from "./trust/config-file.ts";
 import { TamperedError } from "./trust/gate.ts";
 

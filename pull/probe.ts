@@ -2,10 +2,10 @@ import { connect } from "../remote/connect.ts";
 import { ReachError } from "../schema/errors.ts";
 import { vpsPaths } from "../schema/paths.ts";
 import { endpoint, type Target } from "../schema/target.ts";
-import { classify } from "./classify.ts";
-import { type Greeting, parseMessage, parseOutput } from "./messages.ts";
 import type { Failure } from "./result.ts";
 import { newRun } from "./run.ts";
+import { classify } from "./session/classify.ts";
+import { type Greeting, parseMessage, parseOutput } from "./session/messages.ts";
 
 export type ProbeResult =
   | { readonly ok: true; readonly vps: Greeting }

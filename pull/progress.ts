@@ -1,4 +1,4 @@
-import type { Message } from "./messages.ts";
+import type { Message } from "./session/messages.ts";
 
 /** How far a pull is. */
 export interface Progress {

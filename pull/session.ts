@@ -6,10 +6,10 @@ import { homePaths, vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
 import { readJobFile } from "./job.ts";
 import { lineReader } from "./lines.ts";
-import { type Message, parseMessage, parseOutput } from "./messages.ts";
 import { serve } from "./serve.ts";
-import type { Ran, SessionFacts } from "./session-facts.ts";
-import { stallWatch } from "./stall-watch.ts";
+import type { Ran, SessionFacts } from "./session/facts.ts";
+import { type Message, parseMessage, parseOutput } from "./session/messages.ts";
+import { stallWatch } from "./session/stall-watch.ts";
 
 export interface SessionOptions {
   readonly job: JobFile;

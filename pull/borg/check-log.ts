@@ -1,6 +1,6 @@
 /** What `borg check --info --log-json` says, taken apart: which of it is a finding, and of which archive. */
 import { clean } from "../lines.ts";
-import { parseMessage } from "../messages.ts";
+import { parseMessage } from "../session/messages.ts";
 
 export interface Findings {
   /** What is wrong with the repository as a whole, in borg's words: the first of it. */

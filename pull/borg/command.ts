@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { clean, lineReader } from "../lines.ts";
-import { parseMessage } from "../messages.ts";
+import { parseMessage } from "../session/messages.ts";
 
 export interface RepositoryAccess {
   /** Folder of the repository, on this machine. */

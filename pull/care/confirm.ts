@@ -1,7 +1,7 @@
 import { checkArchive } from "../borg.ts";
 import type { ArchiveRecord, Breach, RunRecord, ServedSession } from "../ledger.ts";
-import type { CareOptions } from "../prune.ts";
 import { readConfig } from "../trust/config-file.ts";
+import type { CareOptions } from "./prune.ts";
 
 export interface ConfirmFacts {
   readonly job: string;

@@ -1,6 +1,6 @@
 import { UserError } from "../../schema/errors.ts";
 import type { Channel } from "../../schema/notify.ts";
-import { describeEnd, shellAtHome } from "../home-shell.ts";
+import { describeEnd, shellAtHome } from "../run/home-shell.ts";
 import type { Notice } from "./notice.ts";
 
 /**

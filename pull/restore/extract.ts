@@ -4,7 +4,7 @@ import { percentReader } from "../borg/percent.ts";
 import { lineReader } from "../lines.ts";
 import { guardOfReading } from "../rpc/guard.ts";
 import { serveChannel } from "../serve.ts";
-import { stallWatch } from "../stall-watch.ts";
+import { stallWatch } from "../session/stall-watch.ts";
 import type { Confined, ConfinedOptions } from "./confined.ts";
 import { listener, type Outcome, outcomeOf, type Said } from "./outcome.ts";
 

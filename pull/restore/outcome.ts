@@ -1,7 +1,7 @@
 import { UserError } from "../../schema/errors.ts";
 import { isWarning } from "../borg/contents.ts";
 import { clean } from "../lines.ts";
-import { parseMessage } from "../messages.ts";
+import { parseMessage } from "../session/messages.ts";
 
 /** What a confined borg said while it worked. */
 export interface Said {

@@ -1,10 +1,10 @@
 /** A home that prunes, compacts or checks the job whose file is given, and does in the middle what it is told to. */
-import { check } from "../../pull/check.ts";
-import { compact } from "../../pull/compact.ts";
+import { check } from "../../pull/care/check.ts";
+import { compact } from "../../pull/care/compact.ts";
+import { prune } from "../../pull/care/prune.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
 import { lockJob } from "../../pull/lock.ts";
-import { prune } from "../../pull/prune.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { borgOf, type CareVerb, type Middle } from "./prune-fixture.ts";
 

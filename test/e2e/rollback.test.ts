@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import * as path from "node:path";
 import { after, before, suite, test } from "node:test";
-import { compact } from "../../pull/compact.ts";
+import { compact } from "../../pull/care/compact.ts";
+import { prune } from "../../pull/care/prune.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
-import { prune } from "../../pull/prune.ts";
 import { runJob } from "../../pull/run.ts";
 import { connect } from "../../remote/connect.ts";
 import { sshHost } from "../../remote/ssh.ts";

@@ -68,9 +68,9 @@ test("neither a checkout that changes nor an upgrade disturbs a pull that is und
   await at.vps.run("until [ -e /run/reached ]; do sleep 0.1; done", { timeoutSeconds: 120 });
   const pid = (await at.run("systemctl show borgpull-web1.service -p MainPID --value")).trim();
   // the middle of a `git pull`, and its end
-  const whole = at.read("pull/conclude.ts");
-  at.edit("pull/conclude.ts", "throw new Error('half a checkout')");
-  at.edit("pull/conclude.ts", `// the next version\n${whole}`);
+  const whole = at.read("pull/run/conclude.ts");
+  at.edit("pull/run/conclude.ts", "throw new Error('half a checkout')");
+  at.edit("pull/run/conclude.ts", `// the next version\n${whole}`);
   await at.up();
   const second = await current();
   assert.notEqual(second, first);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { complaintReader } from "../../../pull/borg/check-log.ts";
+import { verdict } from "../../../pull/care/check.ts";
 import { type ConfirmFacts, confirmable } from "../../../pull/care/confirm.ts";
 import { type CareKind, type CareRecords, dueCare, removedSince } from "../../../pull/care/due.ts";
-import { verdict } from "../../../pull/check.ts";
 import type { ArchiveRecord, Breach, RunRecord } from "../../../pull/ledger.ts";
 
 const day = 24 * 3600 * 1000;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { test } from "node:test";
-import { classify } from "../../../pull/classify.ts";
-import type { Message, Report } from "../../../pull/messages.ts";
 import type { Served } from "../../../pull/serve.ts";
-import type { Context, SessionFacts } from "../../../pull/session-facts.ts";
+import { classify } from "../../../pull/session/classify.ts";
+import type { Context, SessionFacts } from "../../../pull/session/facts.ts";
+import type { Message, Report } from "../../../pull/session/messages.ts";
 import { ReachError } from "../../../schema/errors.ts";
 
 interface Case {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Verdict } from "../../../pull/classify.ts";
-import { conclude } from "../../../pull/conclude.ts";
 import type { Breach } from "../../../pull/ledger.ts";
+import { conclude } from "../../../pull/run/conclude.ts";
+import type { Verdict } from "../../../pull/session/classify.ts";
 
 const id = "ab".repeat(32);
 const name = "web1-run-0001";

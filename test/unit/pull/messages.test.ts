@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { clean, lineReader } from "../../../pull/lines.ts";
-import { parseMessage, parseOutput } from "../../../pull/messages.ts";
+import { parseMessage, parseOutput } from "../../../pull/session/messages.ts";
 
 test("lines come out the same however the bytes are cut", () => {
   const line = fc.string({ unit: "grapheme", maxLength: 40 }).map((text) => text.replace(/\n/g, " "));

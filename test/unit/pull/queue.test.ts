@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { test } from "node:test";
-import { takeSlot } from "../../../pull/queue.ts";
+import { takeSlot } from "../../../pull/attempts/queue.ts";
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), "queue-"));
 test.after(() => fs.rmSync(dir, { recursive: true }));
@@ -108,7 +108,7 @@ test("the slot of a process that was killed is free at once, and so is its place
 
 async function otherProcess(folder: string, job: string) {
   const program = `
-    const { takeSlot } = await import(${JSON.stringify(new URL("../../../pull/queue.ts", import.meta.url).href)});
+    const { takeSlot } = await import(${JSON.stringify(new URL("../../../pull/attempts/queue.ts", import.meta.url).href)});
     const onWait = (running) => console.log("waits for " + running);
     globalThis.slot = await takeSlot({ folder: ${JSON.stringify(folder)}, job: ${JSON.stringify(job)}, limit: 1, onWait });
     console.log("has a slot");

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { type Candidate, type Keep, retention } from "../../../pull/retention.ts";
+import { type Candidate, type Keep, retention } from "../../../pull/care/retention.ts";
 
 const hour = 3600 * 1000;
 const day = 24 * hour;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isPassing, retryWaitSeconds } from "../../../pull/attempts/retry.ts";
 import type { FailureKind, RunResult } from "../../../pull/result.ts";
-import { isPassing, retryWaitSeconds } from "../../../pull/retry.ts";
 
 const failed = (kind: FailureKind): RunResult => ({
   run: "20261123t000000z-000000000000",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stallWatch } from "../../../pull/stall-watch.ts";
+import { stallWatch } from "../../../pull/session/stall-watch.ts";
 
 test("it fires when nothing came for so long, and not while something comes", (context) => {
   context.mock.timers.enable({ apis: ["setInterval"] });

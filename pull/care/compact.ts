@@ -1,12 +1,12 @@
-import { UserError } from "../schema/errors.ts";
-import { checkArchive, compactRepository } from "./borg.ts";
-import { requireSound } from "./care/sound.ts";
-import { bytes } from "./progress.ts";
+import { UserError } from "../../schema/errors.ts";
+import { checkArchive, compactRepository } from "../borg.ts";
+import { bytes } from "../progress.ts";
+import { dataBytes } from "../segments/files.ts";
+import { lastCommitted } from "../segments.ts";
+import { readConfig } from "../trust/config-file.ts";
+import { requireTrusted } from "../trust/gate.ts";
 import type { CareOptions } from "./prune.ts";
-import { dataBytes } from "./segments/files.ts";
-import { lastCommitted } from "./segments.ts";
-import { readConfig } from "./trust/config-file.ts";
-import { requireTrusted } from "./trust/gate.ts";
+import { requireSound } from "./sound.ts";
 
 /**
  * Frees the room of what was removed. It is the one step that no rollback takes back, so the newest good archive is looked at first.

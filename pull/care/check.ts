@@ -1,13 +1,13 @@
-import { UserError } from "../schema/errors.ts";
-import { type BorgCheck, checkAs, type Findings } from "./borg.ts";
-import { confirm } from "./care/confirm.ts";
-import type { ArchiveRecord, CheckDetail } from "./ledger.ts";
-import { clean } from "./lines.ts";
-import { bytes, count } from "./progress.ts";
+import { UserError } from "../../schema/errors.ts";
+import { type BorgCheck, checkAs, type Findings } from "../borg.ts";
+import type { ArchiveRecord, CheckDetail } from "../ledger.ts";
+import { clean } from "../lines.ts";
+import { bytes, count } from "../progress.ts";
+import { dataBytes } from "../segments/files.ts";
+import { readConfig } from "../trust/config-file.ts";
+import { gate } from "../trust/gate.ts";
+import { confirm } from "./confirm.ts";
 import type { CareOptions } from "./prune.ts";
-import { dataBytes } from "./segments/files.ts";
-import { readConfig } from "./trust/config-file.ts";
-import { gate } from "./trust/gate.ts";
 
 export interface Checked {
   readonly kind: BorgCheck;

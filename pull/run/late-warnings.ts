@@ -1,6 +1,6 @@
-import { UserError } from "../schema/errors.ts";
-import type { Ledger } from "./ledger.ts";
-import type { RunResult } from "./result.ts";
+import { UserError } from "../../schema/errors.ts";
+import type { Ledger } from "../ledger.ts";
+import type { RunResult } from "../result.ts";
 
 interface Where {
   readonly ledger: Ledger;

@@ -1,6 +1,6 @@
-import type { ReachError } from "../schema/errors.ts";
+import type { ReachError } from "../../schema/errors.ts";
+import type { Served } from "../serve.ts";
 import type { Greeting, Message, Report } from "./messages.ts";
-import type { Served } from "./serve.ts";
 
 /** Everything that a finished session left, as facts: how it ran is session.ts, how it is judged classify.ts. */
 export type SessionFacts =

@@ -1,10 +1,10 @@
 import * as fs from "node:fs/promises";
-import { UserError } from "../schema/errors.ts";
-import type { JobFile } from "../schema/job-file.ts";
-import { borgVersion } from "./borg.ts";
-import { readPassphrase } from "./passphrase.ts";
-import { bytes } from "./progress.ts";
-import type { Failure, FailureKind } from "./result.ts";
+import { UserError } from "../../schema/errors.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import { borgVersion } from "../borg.ts";
+import { readPassphrase } from "../passphrase.ts";
+import { bytes } from "../progress.ts";
+import type { Failure, FailureKind } from "../result.ts";
 
 /** What a run needs at home before it connects to anything: borg, the passphrase, room. What is missing is why it failed, on record and told as any other. */
 export async function readyAtHome(job: JobFile): Promise<{ readonly passphrase: string } | Failure> {

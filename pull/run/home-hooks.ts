@@ -1,8 +1,8 @@
-import type { JobFile } from "../schema/job-file.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import type { Ledger } from "../ledger.ts";
+import type { Failure, Outcome, RunResult } from "../result.ts";
 import { describeEnd, type ShellEnd, shellAtHome } from "./home-shell.ts";
 import { withLateWarnings } from "./late-warnings.ts";
-import type { Ledger } from "./ledger.ts";
-import type { Failure, Outcome, RunResult } from "./result.ts";
 
 export interface HomeHooksOptions {
   readonly job: JobFile;

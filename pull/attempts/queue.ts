@@ -3,8 +3,8 @@ import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { jobName } from "../schema/names.ts";
-import { holderOf, holdFile, holdNoted } from "./held-file.ts";
+import { jobName } from "../../schema/names.ts";
+import { holderOf, holdFile, holdNoted } from "../held-file.ts";
 
 /** Runs at once where the job file does not say. */
 export const defaultMaxParallel = 4;

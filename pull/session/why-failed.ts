@@ -1,10 +1,10 @@
 /** The sentences for a session that did not end well. failures.ts has those that follow from a code or a name alone. */
-import { vpsPaths } from "../schema/paths.ts";
+import { vpsPaths } from "../../schema/paths.ts";
+import { clean } from "../lines.ts";
+import type { Failure } from "../result.ts";
+import type { Context, Ran } from "./facts.ts";
 import { borgctlFailures, borgFailures } from "./failures.ts";
-import { clean } from "./lines.ts";
 import { isBorgctl, type Message } from "./messages.ts";
-import type { Failure } from "./result.ts";
-import type { Context, Ran } from "./session-facts.ts";
 
 /** Why a session failed: what home itself did comes before what anybody says, a known sentence before an unknown one. */
 export function failureOf(facts: Ran, context: Context): Failure {

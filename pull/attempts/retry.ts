@@ -1,5 +1,5 @@
 /** Whether a run that failed is tried again, and when: pure decisions. */
-import type { Failure, FailureKind, RunResult } from "./result.ts";
+import type { Failure, FailureKind, RunResult } from "../result.ts";
 
 /**
  * Only where nothing of a session took place, so that a second try cannot do anything twice.

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as os from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { clean, lineReader } from "./lines.ts";
+import { clean, lineReader } from "../lines.ts";
 
 export interface ShellOptions {
   /** A person's own text, for /bin/sh -c. What a VPS says goes into `env` or `stdin`, never in here. */

@@ -1,11 +1,11 @@
-import { UserError } from "../schema/errors.ts";
-import type { JobFile } from "../schema/job-file.ts";
-import { type DeleteProgress, deleteArchives } from "./borg.ts";
-import { requireSound } from "./care/sound.ts";
-import type { ArchiveRecord, Ledger } from "./ledger.ts";
+import { UserError } from "../../schema/errors.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import { type DeleteProgress, deleteArchives } from "../borg.ts";
+import type { ArchiveRecord, Ledger } from "../ledger.ts";
+import { readConfig } from "../trust/config-file.ts";
+import { requireTrusted } from "../trust/gate.ts";
 import { type Decision, removesAny, retention } from "./retention.ts";
-import { readConfig } from "./trust/config-file.ts";
-import { requireTrusted } from "./trust/gate.ts";
+import { requireSound } from "./sound.ts";
 
 /** What is needed to change a repository at home. The job's lock is held by the caller, all the time. */
 export interface CareOptions {

@@ -1,8 +1,8 @@
+import { clean } from "../lines.ts";
+import type { Failure } from "../result.ts";
+import type { Context, Ran, SessionFacts } from "./facts.ts";
 import { borgctlFailures } from "./failures.ts";
-import { clean } from "./lines.ts";
 import { isBorgctl, type Report } from "./messages.ts";
-import type { Failure } from "./result.ts";
-import type { Context, Ran, SessionFacts } from "./session-facts.ts";
 import { failureOf, forwardingRefused } from "./why-failed.ts";
 
 export type Verdict =

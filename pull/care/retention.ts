@@ -1,6 +1,6 @@
 /** Which archives go: borg prune's rules over home's own records and home's own clock, never over what an archive says of its time. */
-import type { JobFile } from "../schema/job-file.ts";
-import type { ArchiveRecord } from "./ledger.ts";
+import type { JobFile } from "../../schema/job-file.ts";
+import type { ArchiveRecord } from "../ledger.ts";
 
 export type Keep = NonNullable<JobFile["keep"]>;
 type Rule = keyof Keep;

@@ -1,4 +1,4 @@
-import type { FailureKind } from "./result.ts";
+import type { FailureKind } from "../result.ts";
 
 /** borgctl's own exit codes; its sentence on stderr goes before `problem`. */
 export const borgctlFailures: Readonly<

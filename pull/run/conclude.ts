@@ -1,8 +1,8 @@
-import type { Verdict } from "./classify.ts";
-import type { Ending } from "./ledger.ts";
-import type { Failure } from "./result.ts";
-import { breachRemedy, describeBreach } from "./trust/describe.ts";
-import type { GateResult } from "./trust/gate.ts";
+import type { Ending } from "../ledger.ts";
+import type { Failure } from "../result.ts";
+import type { Verdict } from "../session/classify.ts";
+import { breachRemedy, describeBreach } from "../trust/describe.ts";
+import type { GateResult } from "../trust/gate.ts";
 
 /** What came of a run: what the VPS says of it counts only as far as the repository bears it out. */
 export function conclude(
