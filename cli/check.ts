@@ -4,7 +4,7 @@ import { type Checked, check, checkSteps } from "../pull/care/check.ts";
 import { careRecords, dueCare } from "../pull/care/due.ts";
 import { checkNames, checkRemedy } from "../pull/care/sound.ts";
 import { clean } from "../pull/lines.ts";
-import { percent } from "../pull/progress.ts";
+import { percent } from "../pull/quantities.ts";
 import { readConfig } from "../pull/trust/config-file.ts";
 import { breachRemedy, describeBreach } from "../pull/trust/describe.ts";
 import { describe, UserError } from "../schema/errors.ts";

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { compact } from "../pull/care/compact.ts";
-import { bytes, percent } from "../pull/progress.ts";
+import { bytes, percent } from "../pull/quantities.ts";
 import { statusLine } from "./status-line.ts";
 import { withJob } from "./with-job.ts";
 

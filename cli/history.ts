@@ -8,8 +8,8 @@ import { localTime } from "../pull/time.ts";
 import { homePaths } from "../schema/paths.ts";
 import { asciiJson } from "./ascii-json.ts";
 import { jobFileOf } from "./job.ts";
+import { ledgerIfThere } from "./status/read.ts";
 import { looks } from "./status/table.ts";
-import { ledgerIfThere } from "./status.ts";
 
 interface Options {
   readonly json?: boolean;

@@ -5,7 +5,7 @@ import { repositoryId } from "../pull/borg.ts";
 import { readJobFile } from "../pull/job.ts";
 import { type ArchiveRecord, type Breach, openLedger, type RunRecord } from "../pull/ledger.ts";
 import { clean } from "../pull/lines.ts";
-import { bytes } from "../pull/progress.ts";
+import { bytes } from "../pull/quantities.ts";
 import { archiveTime, describeFound } from "../pull/rollback/preview.ts";
 import { localTime } from "../pull/time.ts";
 import { readConfigCopy } from "../pull/trust/config-file.ts";

@@ -3,7 +3,7 @@ import { fleet, jobNames, prometheusText } from "../pull/status.ts";
 import { homePaths } from "../schema/paths.ts";
 import { exitCodes } from "./exit-code.ts";
 import { writeWhole } from "./public-file.ts";
-import { ledgerIfThere } from "./status.ts";
+import { ledgerIfThere } from "./status/read.ts";
 
 /** `borgpull metrics`: how all jobs stand, as Prometheus reads it. */
 export function metricsCommand(): Command {

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { type Planned, planPrune, prune } from "../pull/care/prune.ts";
 import { clean } from "../pull/lines.ts";
-import { percent } from "../pull/progress.ts";
+import { percent } from "../pull/quantities.ts";
 import { localTime } from "../pull/time.ts";
 import { statusLine } from "./status-line.ts";
 import { withJob } from "./with-job.ts";

@@ -6,7 +6,7 @@ import { fleet, jobNames, nextRuns } from "../pull/status.ts";
 import { homePaths } from "../schema/paths.ts";
 import { exitCodes } from "./exit-code.ts";
 import { writeWhole } from "./public-file.ts";
-import { ledgerIfThere } from "./status.ts";
+import { ledgerIfThere } from "./status/read.ts";
 
 /** `borgpull report`: one HTML page of how all jobs stand. */
 export function reportCommand(): Command {

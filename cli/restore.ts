@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { Item } from "../pull/borg/contents.ts";
 import { readJobFile } from "../pull/job.ts";
 import { clean } from "../pull/lines.ts";
-import { bytes, count, percent } from "../pull/progress.ts";
+import { bytes, count, percent } from "../pull/quantities.ts";
 import { type Destination, findArchive, type Plan, planRestore, restore } from "../pull/restore.ts";
 import { UserError } from "../schema/errors.ts";
 import { exitCodes } from "./exit-code.ts";

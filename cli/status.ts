@@ -1,29 +1,18 @@
-import * as fs from "node:fs";
 import { Command } from "commander";
-import { type Ledger, openLedger } from "../pull/ledger.ts";
-import { type FleetMember, fleet, jobNames, type NextRun, nextRuns, type State } from "../pull/status.ts";
+import type { FleetMember, State } from "../pull/status.ts";
 import { describe } from "../schema/errors.ts";
 import { homePaths } from "../schema/paths.ts";
 import { exitCodes, worst } from "./exit-code.ts";
-import { jobFileOf } from "./job.ts";
 import { statusDetails } from "./status/details.ts";
 import { asStatusJson } from "./status/json.ts";
 import { nagiosUnknown, nagiosVerdict } from "./status/nagios.ts";
+import { readStatus } from "./status/read.ts";
 import { statusTable } from "./status/table.ts";
 
 interface Options {
   readonly json?: boolean;
   readonly nagios?: boolean;
   readonly verbose?: boolean;
-}
-
-/** What there is to show: the jobs of home, and when their timers start them. */
-export interface Status {
-  readonly members: readonly FleetMember[];
-  readonly next: ReadonlyMap<string, NextRun>;
-  /** There are no records of home yet, or they are elsewhere: the file that is not there. */
-  readonly missing?: string;
-  readonly now: number;
 }
 
 /** `borgpull status [JOB...]`: how jobs stand, from home's records alone. */
@@ -78,22 +67,6 @@ async function nagios(jobs: readonly string[]): Promise<number> {
     return code;
   }
 }
-
-/** @throws UserError for a name that is none, and when home's records cannot be read */
-export async function readStatus(jobs: readonly string[]): Promise<Status> {
-  for (const job of jobs) jobFileOf(job);
-  const names = jobs.length > 0 ? [...new Set(jobs)] : jobNames();
-  const { stateDb } = homePaths();
-  using ledger = ledgerIfThere(stateDb);
-  const now = Date.now();
-  const members = fleet(names, ledger, now);
-  const next = await nextRuns(members.flatMap((member) => (member.kind === "job" ? [member.job] : [])));
-  return { members, next, ...(ledger ? {} : { missing: stateDb }), now };
-}
-
-/** Who only looks makes nothing. */
-export const ledgerIfThere = (file: string): Ledger | undefined =>
-  fs.existsSync(file) ? openLedger(file) : undefined;
 
 const exitCodesOfStates: Readonly<Record<State, number>> = {
   good: exitCodes.good,

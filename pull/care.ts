@@ -6,7 +6,7 @@ import { type CareKind, careRecords, dueCare } from "./care/due.ts";
 import { type CareOptions, prune } from "./care/prune.ts";
 import { removesAny } from "./care/retention.ts";
 import { checkRemedy, describeFailed, failedChecks } from "./care/sound.ts";
-import { percent } from "./progress.ts";
+import { percent } from "./quantities.ts";
 import { readConfig } from "./trust/config-file.ts";
 import { TamperedError } from "./trust/gate.ts";
 

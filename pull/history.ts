@@ -1,6 +1,6 @@
 /** What was done with a job, by whomever: its runs, checks and all that is on record besides, in one row. */
 import type { CheckRecord, Event, Ledger, RunRecord } from "./ledger.ts";
-import { bytes, count } from "./progress.ts";
+import { bytes, count } from "./quantities.ts";
 
 export interface HistoryEntry {
   /** When it began, milliseconds since 1970. */

@@ -32,7 +32,7 @@ export interface Host {
   run(script: Script, args: readonly string[], options?: RunOptions): Promise<ExecResult>;
 }
 
-const folder = new URL("../templates/remote", import.meta.url);
+const folder = new URL("../templates/remote/", import.meta.url);
 
 /** The text of a script of templates/remote. */
 export const scriptText = (name: Script | "facts"): string =>

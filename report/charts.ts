@@ -4,7 +4,7 @@ import { GridComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import type { RunRecord } from "../pull/ledger.ts";
-import { bytes } from "../pull/progress.ts";
+import { bytes } from "../pull/quantities.ts";
 import type { ChartView } from "../templates/report.ts";
 import { monthOf, nameOf } from "./calendar.ts";
 

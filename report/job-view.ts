@@ -1,7 +1,7 @@
 import { describeAge } from "../pull/due.ts";
 import { type Breach, checkKinds } from "../pull/ledger.ts";
 import { clean } from "../pull/lines.ts";
-import { bytes, count } from "../pull/progress.ts";
+import { bytes, count } from "../pull/quantities.ts";
 import { describeFound } from "../pull/rollback/preview.ts";
 import {
   type CheckStanding,

@@ -1,6 +1,6 @@
 import { describeAge } from "../pull/due.ts";
 import { clean } from "../pull/lines.ts";
-import { bytes } from "../pull/progress.ts";
+import { bytes } from "../pull/quantities.ts";
 import { type CommonAdvice, type FleetMember, states } from "../pull/status.ts";
 import { localTime } from "../pull/time.ts";
 import type { ReportView } from "../templates/report.ts";

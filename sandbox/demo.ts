@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { styleText } from "node:util";
 import { restoreFile } from "../pull/borg.ts";
 import { openLedger, type RunRecord } from "../pull/ledger.ts";
-import { bytes, count } from "../pull/progress.ts";
+import { bytes, count } from "../pull/quantities.ts";
 import { describe, UserError } from "../schema/errors.ts";
 import { homePaths } from "../schema/paths.ts";
 import { openStack, pulumi, type Stack, writeConfig } from "./demo/stack.ts";

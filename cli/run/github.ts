@@ -5,7 +5,7 @@
  */
 import * as fs from "node:fs";
 import { clean } from "../../pull/lines.ts";
-import { bytes, count } from "../../pull/progress.ts";
+import { bytes, count } from "../../pull/quantities.ts";
 import type { End, View } from "./event.ts";
 import { plainView } from "./plain.ts";
 import { problemsOf, resultOf } from "./words.ts";

@@ -1,6 +1,7 @@
 /** What happens in words, for a terminal and for a log. */
 import { describePause } from "../../pull/attempts.ts";
-import { bytes, count, describeProgress } from "../../pull/progress.ts";
+import { describeProgress } from "../../pull/progress.ts";
+import { bytes, count } from "../../pull/quantities.ts";
 import type { RunResult } from "../../pull/result.ts";
 import type { End, RunEvent } from "./event.ts";
 

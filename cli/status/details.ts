@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { describeAge } from "../../pull/due.ts";
 import { checkKinds } from "../../pull/ledger.ts";
 import { clean, wrap } from "../../pull/lines.ts";
-import { bytes, count } from "../../pull/progress.ts";
+import { bytes, count } from "../../pull/quantities.ts";
 import {
   allAdvice,
   type CheckStanding,
@@ -14,7 +14,7 @@ import {
   type Standing,
 } from "../../pull/status.ts";
 import { localTime } from "../../pull/time.ts";
-import type { Status } from "../status.ts";
+import type { Status } from "./read.ts";
 import { looks, until } from "./table.ts";
 
 /** All that is known of each job, a block of lines each. */

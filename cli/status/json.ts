@@ -1,6 +1,6 @@
 import type { FleetMember, NextRun, Standing } from "../../pull/status.ts";
 import { asciiJson } from "../ascii-json.ts";
-import type { Status } from "../status.ts";
+import type { Status } from "./read.ts";
 
 /** Times are ISO 8601. */
 export function asStatusJson({ members, next, now }: Status): string {

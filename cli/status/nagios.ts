@@ -1,6 +1,6 @@
 import { clean } from "../../pull/lines.ts";
 import type { FleetMember, State } from "../../pull/status.ts";
-import type { Status } from "../status.ts";
+import type { Status } from "./read.ts";
 
 /** What a Nagios plugin answers. */
 export interface Verdict {

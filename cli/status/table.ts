@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { describeAge } from "../../pull/due.ts";
 import { wrap } from "../../pull/lines.ts";
-import { bytes } from "../../pull/progress.ts";
+import { bytes } from "../../pull/quantities.ts";
 import {
   adviceForAll,
   type FleetMember,
@@ -10,7 +10,7 @@ import {
   type State,
   states,
 } from "../../pull/status.ts";
-import type { Status } from "../status.ts";
+import type { Status } from "./read.ts";
 
 type Style = Parameters<typeof styleText>[0];
 

@@ -2,7 +2,7 @@ import { UserError } from "../../schema/errors.ts";
 import { type BorgCheck, checkAs, type Findings } from "../borg.ts";
 import type { ArchiveRecord, CheckDetail } from "../ledger.ts";
 import { clean } from "../lines.ts";
-import { bytes, count } from "../progress.ts";
+import { bytes, count } from "../quantities.ts";
 import { dataBytes } from "../segments/files.ts";
 import { readConfig } from "../trust/config-file.ts";
 import { gate } from "../trust/gate.ts";

@@ -1,6 +1,6 @@
 import { UserError } from "../../schema/errors.ts";
 import { checkArchive, compactRepository } from "../borg.ts";
-import { bytes } from "../progress.ts";
+import { bytes } from "../quantities.ts";
 import { dataBytes } from "../segments/files.ts";
 import { lastCommitted } from "../segments.ts";
 import { readConfig } from "../trust/config-file.ts";

@@ -3,7 +3,7 @@ import type { JobFile } from "../../schema/job-file.ts";
 import type { Ledger } from "../ledger.ts";
 import { clean } from "../lines.ts";
 import { JobBusyError } from "../lock.ts";
-import { bytes, count } from "../progress.ts";
+import { bytes, count } from "../quantities.ts";
 import type { RunResult } from "../result.ts";
 import { standingOf } from "../status.ts";
 import { type Ping, ping } from "./healthchecks.ts";

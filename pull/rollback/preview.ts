@@ -1,7 +1,7 @@
 /** What a rollback or an acceptance would do, as a person reads it before it is done. */
 import type { ArchiveRecord, Breach, RunRecord } from "../ledger.ts";
 import { clean, wrap } from "../lines.ts";
-import { bytes, count } from "../progress.ts";
+import { bytes, count } from "../quantities.ts";
 import { localTime } from "../time.ts";
 import { describeFinding } from "../trust/describe.ts";
 import type { Finding } from "../trust/finding.ts";

@@ -3,7 +3,7 @@ import { UserError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { borgVersion } from "../borg.ts";
 import { readPassphrase } from "../passphrase.ts";
-import { bytes } from "../progress.ts";
+import { bytes } from "../quantities.ts";
 import type { Failure, FailureKind } from "../result.ts";
 
 /** What a run needs at home before it connects to anything: borg, the passphrase, room. What is missing is why it failed, on record and told as any other. */

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { clean } from "../lines.ts";
-import { bytes } from "../progress.ts";
+import { bytes } from "../quantities.ts";
 import type { Figures } from "../result.ts";
 
 /** What one line of a pull's stderr is: borg's JSON, a hook's or a dump's own words, or text of sudo or borgctl. */

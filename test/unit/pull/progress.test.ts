@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, describeProgress, type Progress, progressReporter } from "../../../pull/progress.ts";
+import { describeProgress, type Progress, progressReporter } from "../../../pull/progress.ts";
+import { bytes } from "../../../pull/quantities.ts";
 
 const message = { type: "progress", files: 1, bytesRead: 50, bytesNew: 5, path: "etc/a" } as const;
 
