@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import { backUp, describePause } from "../../pull/attempts.ts";
-import { repositoryId } from "../../pull/borg.ts";
 import { due } from "../../pull/due.ts";
 import { readJobFile } from "../../pull/job.ts";
-import { type Ledger, openLedger, type RunRecord } from "../../pull/ledger.ts";
+import { openLedger, type RunRecord } from "../../pull/ledger.ts";
 import { describeProgress } from "../../pull/progress.ts";
+import { asRecorded } from "../../pull/trust/as-recorded.ts";
 import { breachRemedy, describeBreach, describeFindings } from "../../pull/trust/describe.ts";
 import { type PullInputs, pullInputs } from "../../schema/inputs.ts";
 import type { LastGood } from "../../schema/last-good.ts";
@@ -64,24 +64,6 @@ function recorded({ job, jobFile }: PullInputs): Recorded {
     trust: `tampered: ${describeFindings(breach.findings)}`,
     breach: `${describeBreach(breach)} ${breachRemedy(job)}`,
   };
-}
-
-/**
- * Whether the repository is as the last gate saw it: nothing was committed since. The records then say which archives are in it; a
- * pull finds out about anything else. While home itself is at work they are behind, and that is no difference.
- */
-function asRecorded(ledger: Ledger, job: string, repository: string): boolean {
-  const id = repositoryId(repository);
-  if (id === undefined) return false;
-  const [run] = ledger.runs(job, 1);
-  const own = ledger.openOperations(job).some(({ kind }) => ["prune", "compact", "attended"].includes(kind));
-  return own || (run && !run.outcome) || ledger.mark(id)?.segment === transactionOf(repository);
-}
-
-/** The number in the name of borg's index file is the last committed segment (borg internals, "Index, hints and integrity"). */
-function transactionOf(repository: string): number {
-  const names = fs.readdirSync(repository);
-  return Math.max(-1, ...names.flatMap((name) => /^index\.(\d+)$/.exec(name)?.[1] ?? []).map(Number));
 }
 
 /** The live state: what is recorded, how far it is trusted, and whether a pull is due. */
