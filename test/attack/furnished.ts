@@ -9,6 +9,7 @@ import { command } from "../../sandbox/command.ts";
 import type { Host } from "../../sandbox/lab.ts";
 import { ownerMark } from "../../schema/names.ts";
 import { vpsPaths } from "../../schema/paths.ts";
+import { version } from "../../schema/version.ts";
 import * as templates from "../../templates/index.ts";
 import { shellWord } from "../../templates/quote.ts";
 import { reloadSshd } from "../e2e/pull-fixture.ts";
@@ -25,7 +26,7 @@ interface Written {
 
 /** Account, run folder, borgctl and helper, sudoers, drop-in; no job yet. */
 export async function furnish(host: Host, privilege: templates.ProgramData["privilege"] = "read-all") {
-  const data = { mark, instance, paths, privilege, version: "0.1.0" };
+  const data = { mark, instance, paths, privilege, version };
   const user = instance;
   await host.run(`id -u ${user} >/dev/null 2>&1 || useradd --system --user-group --home-dir ${paths.home} --shell /bin/sh ${user}
     usermod --password '*' ${user}; install -d -m 700 -o ${user} -g ${user} ${paths.home}`);

@@ -10,6 +10,7 @@ import type { Host } from "../../sandbox/lab.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { ownerMark } from "../../schema/names.ts";
 import { homePaths, vpsPaths } from "../../schema/paths.ts";
+import { version } from "../../schema/version.ts";
 import { jobData } from "../job-file.ts";
 
 export const owner = "demo/test";
@@ -70,7 +71,7 @@ export async function furnishVps(
     Handlebars.compile(fs.readFileSync(new URL(`../../templates/${name}.hbs`, import.meta.url), "utf8"), {
       noEscape: true,
       strict: true,
-    })({ mark: ownerMark(owner), instance, paths, privilege, version: "0.1.0" });
+    })({ mark: ownerMark(owner), instance, paths, privilege, version });
   const publicKey = fs.readFileSync(`${homePaths().pullKey(job)}.pub`, "utf8").trim();
   await put(host, paths.borgctl, "755", render("borgctl"));
   await put(host, paths.helper, "755", render("helper"));

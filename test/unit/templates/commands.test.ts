@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { after, suite, test } from "node:test";
 import { ownerMark } from "../../../schema/names.ts";
 import { vpsPaths } from "../../../schema/paths.ts";
+import { version } from "../../../schema/version.ts";
 import * as templates from "../../../templates/index.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "commands-"));
@@ -19,7 +20,7 @@ const source = templates.commands({
   instance: "borgpull",
   paths: vpsPaths("borgpull"),
   privilege: "read-all",
-  version: "0.1.0",
+  version,
 });
 const me = os.userInfo().username;
 

@@ -10,6 +10,7 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { ownerMark } from "../../../schema/names.ts";
 import { vpsPaths } from "../../../schema/paths.ts";
+import { version } from "../../../schema/version.ts";
 import * as templates from "../../../templates/index.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "hash-"));
@@ -21,7 +22,7 @@ const source = templates.hash({
   instance: "borgpull",
   paths: vpsPaths("borgpull"),
   privilege: "read-all",
-  version: "0.1.0",
+  version,
 });
 
 before(() => {

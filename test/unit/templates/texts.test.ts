@@ -9,12 +9,13 @@ import { sshdSettings } from "../../../config/sshd.ts";
 import type { JobFile } from "../../../schema/job-file.ts";
 import { ownerMark, ownerOf } from "../../../schema/names.ts";
 import { vpsPaths } from "../../../schema/paths.ts";
+import { version } from "../../../schema/version.ts";
 import * as templates from "../../../templates/index.ts";
 import { jobData } from "../../job-file.ts";
 
 const mark = ownerMark("borgpull/test");
 const paths = vpsPaths("office");
-const program = { mark, instance: "office", paths, privilege: "read-all", version: "0.1.0" } as const;
+const program = { mark, instance: "office", paths, privilege: "read-all", version } as const;
 const conf = {
   mark,
   job: "web1",
