@@ -12,7 +12,8 @@ import { type Ended, openProgram, type Program } from "../e2e/program.ts";
 const paths = vpsPaths("borgpull");
 /** Every file of ours on a VPS, but for the one with the key lines. */
 const files = [
-  ...[paths.tmpfiles, paths.borgctl, paths.helper, paths.relay, paths.sudoers, paths.dropIn],
+  ...[paths.tmpfiles, paths.borgctl, paths.helper, paths.create, paths.commands, paths.hash, paths.relay],
+  ...[paths.sudoers, paths.dropIn],
   ...["conf", "patterns"].map((kind) => `${paths.jobs}/linked.${kind}`),
 ];
 const precious = "mkdir /srv/precious; echo precious > /srv/precious/file";

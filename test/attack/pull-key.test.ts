@@ -201,6 +201,7 @@ for (const base of ["debian12", "debian13"] as const)
       await using silent = await silentServer(folder);
       const targets = [
         ...["/etc/passwd", "/etc/shadow", "/root/.ssh/authorized_keys", "/var/tmp/precious", "/srv/web/page"],
+        ...[paths.create, paths.commands, paths.hash, paths.relay],
         ...[paths.borgctl, paths.helper, paths.authorizedKeys, paths.dropIn, paths.sudoers, paths.lock],
         ...[`${paths.jobs}/web1.conf`, `${paths.jobs}/new.conf`, "/etc/cron.d/harm", paths.run, paths.home],
       ];

@@ -21,8 +21,10 @@ for (const [index, fault] of all.entries()) {
     const { host } = stage;
     const job = await stage.job(`web${index}`);
     // A checkpoint each second instead of every five minutes, and data that takes longer than that.
+    const often = "--checkpoint-interval 1";
+    const { create } = vpsPaths("borgpull");
     await host.run(
-      `sed -i 's/--checkpoint-interval [0-9]*/--checkpoint-interval 1/' ${vpsPaths("borgpull").helper}; head -c 20M /dev/urandom > /srv/big`,
+      `sed -i 's/--checkpoint-interval [0-9]*/${often}/' ${create}; grep -qe '${often}' ${create}; head -c 20M /dev/urandom > /srv/big`,
     );
     const pack = (compression: string) =>
       settings(host, job.name, { roots: ["/srv"], conf: { compression } });

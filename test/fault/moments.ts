@@ -4,6 +4,21 @@ import * as path from "node:path";
 import { lockHolders } from "../../pull/borg/lock.ts";
 import { begin, type Job, type Running, type Stage } from "./stage.ts";
 
+/** What was to be come upon was over before we could look: the machine was busy. */
+export class TooLateError extends Error {}
+
+/** Tries again, from the preparation on, while the moment is missed. */
+export async function comeUpon(prepare: () => Promise<void>, come: () => Promise<Running>): Promise<Running> {
+  for (let tries = 1; ; tries++) {
+    await prepare();
+    try {
+      return await come();
+    } catch (error) {
+      if (!(error instanceof TooLateError) || tries === 5) throw error;
+    }
+  }
+}
+
 export type Moment = (stage: Stage, job: Job) => Promise<Running>;
 
 /** The intent is recorded, and home's first packet to the VPS is on its way. */
@@ -58,7 +73,9 @@ async function heldAt(job: Job, is: (name: string) => boolean): Promise<Running>
     const running = begin(job);
     await Promise.race([
       seen.promise,
-      running.ended.then(({ text }) => Promise.reject(new Error(`it ended before the moment: ${text}`))),
+      running.ended.then(({ text }) =>
+        Promise.reject(new TooLateError(`it ended before the moment: ${text}`)),
+      ),
     ]);
     return running;
   } finally {
@@ -106,7 +123,9 @@ async function stoppedAt(
     const running = begin(job, verb);
     await Promise.race([
       stopped.promise,
-      running.ended.then(({ text }) => Promise.reject(new Error(`it ended before the moment: ${text}`))),
+      running.ended.then(({ text }) =>
+        Promise.reject(new TooLateError(`it ended before the moment: ${text}`)),
+      ),
     ]);
     return running;
   } finally {

@@ -8,7 +8,7 @@ import { editJob } from "../e2e/pull-fixture.ts";
 import { succeeds } from "./cell.ts";
 import { killBorgpull, killServe } from "./faults.ts";
 import { clean } from "./left.ts";
-import { afterCommit, beforeCommit, inCompact, type Moment } from "./moments.ts";
+import { afterCommit, beforeCommit, comeUpon, inCompact, type Moment } from "./moments.ts";
 import { begin, type Job, openStage, type Stage } from "./stage.ts";
 import { outcome } from "./table.ts";
 import { good, nothingLost, whole } from "./trust.ts";
@@ -33,10 +33,13 @@ const moments: readonly (readonly [string, "prune" | "compact", Moment])[] = [
 for (const [moment, verb, come] of moments) {
   for (const fault of [killBorgpull, killServe]) {
     test(`${moment}: ${fault.name}`, async () => {
-      await twoGoodArchives();
-      if (verb === "compact") await done("prune");
-      const before = good(job);
-      const running = await come(stage, job);
+      let before = good(job);
+      const prepare = async () => {
+        await twoGoodArchives();
+        if (verb === "compact") await done("prune");
+        before = good(job);
+      };
+      const running = await comeUpon(prepare, () => come(stage, job));
       await fault.strike(stage, job, running);
       const { code } = await running.ended;
       wakeBorg();
@@ -58,7 +61,7 @@ test("and in the end the repository is whole, with every good archive", () => wh
 
 /** The newer stays, the older is to be pruned; each has data of its own, so that there is something to compact. */
 async function twoGoodArchives(): Promise<void> {
-  while (good(job).length < 2) {
+  for (let archives = 0; archives < 2; archives++) {
     await stage.host.run("head -c 1M /dev/urandom > /srv/changes");
     await succeeds(job);
   }
