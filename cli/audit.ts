@@ -32,7 +32,7 @@ Example:
 
 async function auditOne(name: string, json: boolean): Promise<number> {
   const { job, instance, pull: target } = readJobFile(jobFileOf(name));
-  using _lock = lockJob(homePaths().lock(job), job, { brief: true });
+  using _lock = lockJob(homePaths().lock(job), job, { by: "borgpull audit", brief: true });
   const line = statusLine();
   try {
     const attempts = await audit({

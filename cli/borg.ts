@@ -36,7 +36,7 @@ async function runBorg(name: string, args: readonly string[]): Promise<number> {
   const job = readJobFile(jobFileOf(name));
   const { verb, rewritesLog } = borgCommand(name, args);
   const paths = homePaths();
-  using _lock = lockJob(paths.lock(name), name);
+  using _lock = lockJob(paths.lock(name), name, { by: "borgpull borg" });
   await borgVersion();
   using ledger = openLedger(paths.stateDb);
   const plan = { where: "home", what: `borg ${verb}`, rewritesLog } as const;

@@ -72,7 +72,7 @@ async function checkAll(jobs: readonly string[], wanted: Wanted): Promise<number
       codes.push(await checkJob(open, wanted));
     };
     try {
-      await withJob(job, one);
+      await withJob("check", job, one);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       // One that is being pulled now, or cannot be read, keeps no other from its check.

@@ -23,7 +23,7 @@ Example:
 }
 
 async function compactOne(name: string): Promise<void> {
-  await withJob(name, async ({ job, ledger, signal }) => {
+  await withJob("compact", name, async ({ job, ledger, signal }) => {
     const line = statusLine();
     line.show(`${name}: looking at the repository`);
     const onProgress = (share: number) => line.show(`${name}: compacting ${percent(share)}`);

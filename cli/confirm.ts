@@ -2,7 +2,7 @@ import * as readline from "node:readline/promises";
 import type { Command } from "commander";
 
 /**
- * Asks on the terminal for the job's name, which nobody types by accident.
+ * Shows what would be done, and asks on the terminal for the job's name, which nobody types by accident.
  * @param yes given on the command line: nothing is asked
  */
 export function confirmation(
@@ -10,12 +10,13 @@ export function confirmation(
   job: string,
   yes: boolean,
 ): (preview: string) => Promise<boolean> {
-  if (!yes && !process.stdin.isTTY) {
-    command.error("There is no terminal to ask on. Give --yes to go on without a question.");
-  }
   return async (preview) => {
     console.log(preview);
-    return yes || ask(job);
+    if (yes) return true;
+    if (process.stdin.isTTY) return ask(job);
+    return command.error(
+      "\nNothing was changed: there is no terminal to ask on. Give --yes to go on without a question.",
+    );
   };
 }
 

@@ -2,8 +2,21 @@ import { Command } from "commander";
 import { readJobFile } from "../pull/job.ts";
 import { exportKey, recordExport, writeKey } from "../pull/key-export.ts";
 import { openLedger } from "../pull/ledger.ts";
+import { UserError } from "../schema/errors.ts";
 import { homePaths } from "../schema/paths.ts";
 import { jobFileOf } from "./job.ts";
+
+/** Nothing is recorded of a key that nobody took. */
+const print = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error) return resolve();
+      const { code } = error as NodeJS.ErrnoException;
+      reject(
+        new UserError(`The key could not be written to standard output (${code}).`, "Nothing is recorded."),
+      );
+    });
+  });
 
 interface Options {
   readonly to?: string;
@@ -34,15 +47,18 @@ Examples:
       if (withPassphrase && !paper) command.error("error: --with-passphrase goes with --paper");
       const job = readJobFile(jobFileOf(name));
       const key = await exportKey(job, { form: paper ? "paper" : "file", withPassphrase });
-      if (to === undefined) process.stdout.write(key.text);
+      if (to === undefined) await print(key.text);
       else writeKey(to, key.text);
       using ledger = openLedger(homePaths().stateDb);
       recordExport(ledger, name, key.digest);
-      if (to !== undefined) console.error(`${name}: the key is in ${to}.`);
-      if (!withPassphrase) {
-        console.error(
-          `${name}: without its passphrase the key opens nothing: keep a copy of ${job.passphraseFile} too.`,
-        );
-      }
+      console.error(`${name}: ${whatItIs(to, withPassphrase ? undefined : job.passphraseFile)}`);
     });
+}
+
+/** @param passphraseFile undefined: what was written has the passphrase in it */
+function whatItIs(to: string | undefined, passphraseFile: string | undefined): string {
+  const key = to === undefined ? "this is" : `${to} has`;
+  return passphraseFile === undefined
+    ? `${key} the key and its passphrase: it belongs where neither this machine nor the VPS is.`
+    : `${key} the key without its passphrase, which is in ${passphraseFile}: copies of both belong where neither this machine nor the VPS is.`;
 }

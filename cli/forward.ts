@@ -42,7 +42,7 @@ Examples:
 async function forwardOne(name: string, write: boolean): Promise<number> {
   const job = readJobFile(jobFileOf(name));
   const paths = homePaths();
-  using _lock = lockJob(paths.lock(name), name);
+  using _lock = lockJob(paths.lock(name), name, { by: "borgpull forward" });
   await borgVersion();
   using ledger = openLedger(paths.stateDb);
   using cancel = cancelling();

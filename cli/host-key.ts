@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
 import * as crypto from "node:crypto";
+import * as dns from "node:dns/promises";
+import { once } from "node:events";
 import * as net from "node:net";
 import { promisify } from "node:util";
 import { Command } from "commander";
@@ -27,8 +29,13 @@ export function hostKeyCommand(): Command {
     });
 }
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Splits host, host:port and [address]:port; a bare IPv6 address has no port. */
-export function parseAddress(text: string): { readonly host: string; readonly port: number } {
+export function parseAddress(text: string): Address {
   const whole = net.isIPv6(text) ? [text] : undefined;
   const parts =
     whole ?? /^(?:\[([^\]]+)\]|([A-Za-z0-9][A-Za-z0-9._-]*))(?::(\d{1,5}))?$/.exec(text)?.slice(1) ?? [];
@@ -47,13 +54,7 @@ export function fingerprint(key: string): string {
   return `${type} SHA256:${hash.replace(/=+$/, "")}`;
 }
 
-async function scan({
-  host,
-  port,
-}: {
-  readonly host: string;
-  readonly port: number;
-}): Promise<readonly string[]> {
+async function scan({ host, port }: Address): Promise<readonly string[]> {
   const { stdout } = await promisify(execFile)("ssh-keyscan", ["-T", "10", "-p", String(port), "--", host], {
     timeout: 60_000,
   }).catch((error: NodeJS.ErrnoException & { stdout?: string }) => {
@@ -68,11 +69,55 @@ async function scan({
     .sort(
       (a, b) => Number(b.startsWith("ssh-ed25519")) - Number(a.startsWith("ssh-ed25519")) || (a < b ? -1 : 1),
     );
-  if (keys.length === 0) {
-    throw new UserError(
-      `${host} port ${port} shows no host key.`,
-      "Check that it is up, and address, port and firewall.",
-    );
-  }
+  if (keys.length === 0) throw noKey({ host, port }, await whatKeepsFrom({ host, port }));
   return keys;
+}
+
+const patienceSeconds = 5;
+
+/** ssh-keyscan is silent about it: tries the same by hand. @returns the system's code, undefined where somebody answers */
+export async function whatKeepsFrom({ host, port }: Address): Promise<string | undefined> {
+  try {
+    const { address } = await dns.lookup(host);
+    const socket = net.connect({ host: address, port });
+    using _closed = { [Symbol.dispose]: () => socket.destroy() };
+    await once(socket, "connect", { signal: AbortSignal.timeout(patienceSeconds * 1000) });
+    return undefined;
+  } catch (error) {
+    const { name, code } = error as NodeJS.ErrnoException;
+    return name === "AbortError" ? "ETIMEDOUT" : String(code);
+  }
+}
+
+/** @param code as `whatKeepsFrom` */
+export function noKey({ host, port }: Address, code: string | undefined): UserError {
+  switch (code) {
+    case undefined:
+      return new UserError(
+        `Port ${port} of ${host} is open, but shows no host key.`,
+        "Check that it is sshd's, and that its firewall lets this machine in.",
+      );
+    case "ENOTFOUND":
+      return new UserError(`The name ${host} does not resolve to an address.`, "Check how it is written.");
+    case "EAI_AGAIN":
+      return new UserError(
+        `The name ${host} does not resolve: no name server answers.`,
+        "Check this machine's network, or give the address.",
+      );
+    case "ECONNREFUSED":
+      return new UserError(
+        `${host} refuses connections to port ${port}.`,
+        "Check the port, and that sshd runs there.",
+      );
+    case "ETIMEDOUT":
+      return new UserError(
+        `${host} does not answer on port ${port}.`,
+        "Check that it is up, the address, and its firewall.",
+      );
+    default:
+      return new UserError(
+        `${host} port ${port} cannot be reached (${code}).`,
+        "Check the address, and this machine's network.",
+      );
+  }
 }

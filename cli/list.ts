@@ -15,6 +15,7 @@ import { homePaths } from "../schema/paths.ts";
 import { asciiJson } from "./ascii-json.ts";
 import { exitCodes } from "./exit-code.ts";
 import { jobFileOf } from "./job.ts";
+import { withoutDumps } from "./trusted.ts";
 
 interface Options {
   readonly json?: boolean;
@@ -29,12 +30,16 @@ export function listCommand(): Command {
     .option("--json", "as JSON")
     .option("--all", "those that are gone too: pruned, rolled back, vanished")
     .addHelpText("after", legend)
-    .action((job: string, { json = false, all = false }: Options) => {
-      const { archives, breaches } = recorded(readJobFile(jobFileOf(job)));
+    .action((name: string, { json = false, all = false }: Options) => {
+      const { job, repository } = readJobFile(jobFileOf(name));
+      const { archives, breaches } = recorded({ job, repository });
       const shown = archives.filter(
         ({ gone }) => all || !gone || (gone.why === "vanished" && breaches.length > 0),
       );
       console.log(json ? asJson(job, shown, breaches) : asText(job, shown, breaches));
+      if (archives.length === 0 && !json && repositoryId(repository) !== undefined) {
+        console.log(`The repository ${repository} is there; what is in it is recorded with the next run.`);
+      }
       process.exitCode = breaches.length > 0 ? exitCodes.tampered : exitCodes.good;
     });
 }
@@ -58,6 +63,8 @@ Examples:
 export interface ListedArchive extends ArchiveRecord {
   readonly time: number;
   readonly figures?: RunRecord["figures"];
+  /** Names of the dumps that are not whole in it. */
+  readonly failedDumps?: readonly string[];
 }
 
 interface Recorded {
@@ -74,8 +81,13 @@ export function recorded({ job, repository }: Pick<JobFile, "job" | "repository"
   using ledger = openLedger(stateDb);
   const runs = new Map(ledger.runs(job, 1_000_000).map((record) => [record.run, record]));
   const archives = (id === undefined ? [] : ledger.archives(id)).map((archive) => {
-    const figures = archive.run === undefined ? undefined : runs.get(archive.run)?.figures;
-    return { ...archive, time: archiveTime(archive, runs), ...(figures ? { figures } : {}) };
+    const { figures, failedDumps } = (archive.run === undefined ? undefined : runs.get(archive.run)) ?? {};
+    return {
+      ...archive,
+      time: archiveTime(archive, runs),
+      ...(figures ? { figures } : {}),
+      ...(failedDumps ? { failedDumps } : {}),
+    };
   });
   return { archives: archives.toSorted((a, b) => a.time - b.time), breaches: ledger.openBreaches(job) };
 }
@@ -95,7 +107,9 @@ export function asText(
     const sizes = figures ? [bytes(figures.originalBytes), bytes(figures.newBytes)] : ["", ""];
     // Names of ours are short enough, and whole: they are what borg wants to be told.
     const text = line([localTime(archive.time), trustOf(archive), ...sizes], clean(name, run ? 100 : room));
-    return alarming.includes(trustOf(archive)) ? styleText("red", text, { stream: process.stdout }) : text;
+    const look = alarming.includes(trustOf(archive)) ? "red" : archive.failedDumps && "yellow";
+    const whole = `${text}${withoutDumps(archive.failedDumps)}`;
+    return look ? styleText(look, whole, { stream: process.stdout }) : whole;
   });
   const table =
     rows.length > 0

@@ -24,6 +24,10 @@ export function mountCommand(): Command {
         command: Command,
       ) => {
         const folder = second ?? first;
+        if (second === undefined && first !== undefined && /^(latest|\d{4}-\d\d-\d\d.*)$/.test(first))
+          return command.error(
+            `"${first}" names an archive. Say where: borgpull mount JOB ${first} DIR, or ./${first}`,
+          );
         if (folder === undefined) return command.error("Say where: borgpull mount JOB [ARCHIVE] DIR");
         await mountOne(job, {
           wanted: second === undefined ? "latest" : first,
@@ -64,5 +68,5 @@ async function mountOne(
     await mount({ job, archive: archive.name, folder, signal, onMounted }).finally(line.clear);
     line.say(`${name}: unmounted`);
   };
-  await withJob(name, work, "Run it again.");
+  await withJob("mount", name, work, "Run it again.");
 }

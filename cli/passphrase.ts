@@ -47,7 +47,7 @@ async function changeOne(name: string, { fromFile, type = false }: Options, comm
   const paths = homePaths();
   // Before the lock: nobody waits for a person who is thinking of one.
   const asked = fromFile !== undefined ? readPassphrase(fromFile) : type ? await askTwice(name) : undefined;
-  using _lock = lockJob(paths.lock(name), name, { brief: true });
+  using _lock = lockJob(paths.lock(name), name, { by: "borgpull passphrase", brief: true });
   await borgVersion();
   using ledger = openLedger(paths.stateDb);
   const line = statusLine();

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { version } from "../schema/version.ts";
 import { acceptCommand } from "./accept.ts";
 import { auditCommand } from "./audit.ts";
 import { borgCommandLine } from "./borg.ts";
@@ -29,6 +30,7 @@ export function borgpullProgram(): Command {
     .description(
       "Pull-mode borg backups: the machine at home holds the repositories and starts every backup.",
     )
+    .version(version, "-V, --version", "print the version of borgpull")
     .exitOverride()
     .addCommand(runCommand())
     .addCommand(listCommand())

@@ -40,5 +40,5 @@ async function proveOne(name: string): Promise<void> {
       console.error(`${name}: the proof failed: ${problem} ${checkRemedy(name, "proof")}`);
     process.exitCode = { good: exitCodes.good, ended: exitCodes.warnings, failed: exitCodes.failed }[outcome];
   };
-  await withJob(name, work, "Run it again.");
+  await withJob("proof", name, work, "Run it again.");
 }

@@ -32,7 +32,7 @@ Examples:
 }
 
 async function pruneOne(name: string, dryRun: boolean): Promise<void> {
-  await withJob(name, async ({ job, ledger, signal }) => {
+  await withJob("prune", name, async ({ job, ledger, signal }) => {
     const line = statusLine();
     line.show(`${name}: looking at the repository`);
     const onProgress = ({ doing, share }: { readonly doing: string; readonly share: number }) =>

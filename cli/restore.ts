@@ -116,11 +116,13 @@ async function restoreOne(name: string, { archive: wanted, paths, options }: Req
       line.clear();
     }
   };
-  await withJob(name, work, "Run it again, with --overwrite or to another folder.");
+  await withJob("restore", name, work, "Run it again, with --overwrite or to another folder.");
 }
 
 /** As scp has it: a colon before the first slash names another machine. */
 function destination(text: string): Destination {
+  if (text.trim() === "")
+    throw new UserError("--to names no folder.", "Say where to: --to DIR, or --to JOB:/DIR.");
   if (!/^[^/]*:/.test(text)) return { kind: "home", folder: path.resolve(text) };
   const [, job, folder] = /^([a-z0-9][a-z0-9-]{0,39}):(\/.*)$/s.exec(text) ?? [];
   if (job === undefined || folder === undefined) {

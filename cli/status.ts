@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { noJobs } from "../pull/job.ts";
 import type { FleetMember, State } from "../pull/status.ts";
 import { describe } from "../schema/errors.ts";
 import { homePaths } from "../schema/paths.ts";
@@ -46,7 +47,7 @@ async function show(jobs: readonly string[], { json = false, verbose = false }: 
   const { members, missing } = status;
   if (json) console.log(asStatusJson(status));
   else if (members.length === 0) {
-    console.log(`No job is declared on this machine: "pulumi up" writes them to ${homePaths().config}/jobs.`);
+    console.log(noJobs(`${homePaths().config}/jobs`).message);
   } else {
     console.log(verbose ? statusDetails(status) : statusTable(status));
     if (missing) {

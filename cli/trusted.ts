@@ -5,10 +5,14 @@ import { localTime } from "../pull/time.ts";
 import { UserError } from "../schema/errors.ts";
 
 /** Such as "web1-20261122t031500z-9f3c1a07be42 of 2026-11-22 03:15 (good)". */
-export function describeArchive({ name, started, trust }: Candidate): string {
+export function describeArchive({ name, started, trust, failedDumps }: Candidate): string {
   const time = started === undefined ? "" : ` of ${localTime(started)}`;
-  return `${clean(name, 100)}${time} (${trust.replace("-", " ")})`;
+  return `${clean(name, 100)}${time} (${trust.replace("-", " ")}${withoutDumps(failedDumps)})`;
 }
+
+/** Such as ", without the dump(s) shop", "" where all are there. */
+export const withoutDumps = (failed: readonly string[] | undefined): string =>
+  failed ? `, without the dump(s) ${clean(failed.join(", "), 200)}` : "";
 
 /** @throws UserError for an archive that is not to be relied on, unless it is asked for as it is: then it is said */
 export function requireTrust(archive: Candidate, untrusted: boolean, say: (text: string) => void): void {

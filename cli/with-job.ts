@@ -16,17 +16,19 @@ export interface Open {
 
 /**
  * Works on a job's repository at home: under the job's lock, with home's records open, ended by Ctrl-C.
+ * @param verb of the command line, for whoever finds the job's lock held
  * @param afterCancel what to do after that, a sentence
  * @throws UserError when the job is being worked on, when there is no borg, or when it was cancelled
  */
 export async function withJob(
+  verb: string,
   name: string,
   work: (open: Open) => Promise<void>,
   afterCancel = "Run it again: it goes on with the rest.",
 ): Promise<void> {
   const job = readJobFile(jobFileOf(name));
   const paths = homePaths();
-  using _lock = lockJob(paths.lock(job.job), job.job);
+  using _lock = lockJob(paths.lock(job.job), job.job, { by: `borgpull ${verb}` });
   using cancel = cancelling();
   await borgVersion();
   using ledger = openLedger(paths.stateDb);

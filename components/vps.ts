@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type HostSettings, resolveHost, resolveSettings } from "../config/host.ts";
+import { type HostSettings, resolveSettings } from "../config/host.ts";
 import type { HostOptions } from "../config/options.ts";
 import { ownerMark } from "../schema/names.ts";
 import { vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
 import { version } from "../schema/version.ts";
 import * as templates from "../templates/index.ts";
+import { connectionOf, type NamedIdentities, namedIdentities, withIdentity } from "./connection.ts";
 import { declareHome, stackOwner } from "./home.ts";
 import { installPackages } from "./packages.ts";
 import { forPeople } from "./people.ts";
@@ -58,12 +59,12 @@ export class Vps extends pulumi.ComponentResource {
       .all([this.connection, this.home.identity])
       .apply(([target, identity]) => withIdentity(target, rest, identity));
     this.settings = forPeople(() => resolveSettings(name, rest));
-    this.ready = this.declareAll(name);
+    this.ready = this.declareAll(name, namedIdentities(rest));
     this.registerOutputs({});
   }
 
   /** Everything on the VPS, each after what it needs; returns the last. */
-  private declareAll(name: string): pulumi.Resource {
+  private declareAll(name: string, identities: NamedIdentities): pulumi.Resource {
     const { instance, privilege, packages, sshd: settings, adopt } = this.settings;
     const owner = stackOwner();
     const paths = vpsPaths(instance);
@@ -85,7 +86,7 @@ export class Vps extends pulumi.ComponentResource {
         : [];
     const preflight = new Preflight(
       `${name}-preflight`,
-      { connection: this.connection, owner, privilege, dropIn },
+      { connection: this.connection, identities, owner, privilege, dropIn },
       after(...installed),
     );
     const account = new HostUser(
@@ -172,28 +173,3 @@ function createFrom(file: string): string[] {
     "+",
   ];
 }
-
-type Rest = Omit<VpsArgs, "address" | "hostKey" | "home">;
-
-/** Checked at once where everything is known, else when address and host key are. */
-function connectionOf(
-  name: string,
-  rest: Rest,
-  address: VpsArgs["address"],
-  hostKey: VpsArgs["hostKey"],
-): pulumi.Output<Target> {
-  const resolve = (where: string, key: string | readonly string[] | undefined): Target =>
-    forPeople(() => resolveHost(name, { ...rest, address: where, hostKey: key }, process.env));
-  if (typeof address === "string" && isPlain(hostKey)) return pulumi.output(resolve(address, hostKey));
-  return pulumi.all([address, hostKey]).apply(([where, key]) => resolve(where, key));
-}
-
-/** The machine's own identity wherever the arguments name none. */
-function withIdentity({ jump, ...login }: Target, rest: Rest, identity: string): Target {
-  const own = <T extends { readonly auth: string }>(at: T, named: string | undefined): T =>
-    named === undefined ? { ...at, auth: identity } : at;
-  return { ...own(login, rest.identity), ...(jump ? { jump: own(jump, rest.jump?.identity) } : {}) };
-}
-
-const isPlain = (value: VpsArgs["hostKey"]): value is string | readonly string[] | undefined =>
-  value === undefined || typeof value === "string" || Array.isArray(value);

@@ -125,7 +125,11 @@ export interface CareOptions {
    * @default "1w"
    */
   readonly prune?: string | undefined;
-  /** Frees the room of what was removed, for good; when all checks that are due were good. @default "1w" */
+  /**
+   * Frees the room of what was removed, for good; when all checks that are due were good. First that long after the first prune, so that
+   * what a `keep` that is too small has removed can be brought back until then (`borgpull rollback <job> --to <run>`).
+   * @default "1w"
+   */
   readonly compact?: string | undefined;
   /** borg's check of the repository: reads all of it from the disk. First that long after the first run. @default "4w" */
   readonly checkRepository?: string | undefined;
@@ -178,7 +182,8 @@ export interface JobDefaults {
   readonly hooks?: HooksOptions | undefined;
   /**
    * Dumps of databases, by name: each command's output becomes a file of that name in `borgpull-dumps.zip`, a file of the archive that
-   * is never on the VPS's disk. One that fails makes the run one with warnings, and has a file `<name>.FAILED` beside it.
+   * is never on the VPS's disk. One that fails makes the run one with warnings, of which `notify` tells ("dumps-failed"), and has a file
+   * `<name>.FAILED` beside it. `keep` prefers archives with all of their dumps.
    * @example { "shop.pgdump": { user: "postgres", run: "pg_dump --format=custom shop" } }
    */
   readonly dumps?: Readonly<Record<string, DumpOptions>> | undefined;
@@ -220,7 +225,8 @@ export interface JobDefaults {
    */
   readonly care?: CareOptions | undefined;
   /**
-   * Whom to tell of a failure, of tampering, of a stale backup, and of its end: once per change. Secrets are in files.
+   * Whom to tell of a failure, of tampering, of a stale backup, of dumps that failed, and of its end: once per change. Kinds: ntfy, mail,
+   * webhook, healthchecks, command; all that they take is in schema/notify.ts, an example of each in Pulumi.example.yaml. Secrets are in files.
    * @example { phone: { kind: "ntfy", urlFile: "/etc/borgpull/ntfy-url" } }
    */
   readonly notify?: Readonly<Record<string, ChannelOptions>> | undefined;

@@ -1,7 +1,7 @@
 /** From what zod says to what a person can mend: where, what is wrong there, what to do. */
 import type * as z from "zod";
 import { UserError } from "../schema/errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../schema/nearest.ts";
 
 /** One mistake in the options, at a path such as `hosts.web1.hostKey`. */
 export interface Problem {
@@ -33,14 +33,19 @@ export function check<T>(
 ): T | undefined {
   const result = schema.safeParse(raw, { reportInput: true });
   if (result.success) return result.data;
-  problems.push(...result.error.issues.flatMap((issue) => problemsOf(issue, schema, at)));
+  problems.push(...result.error.issues.flatMap((issue) => problemsOf(issue, schema, raw, at)));
   return undefined;
 }
 
-function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, at: readonly Key[]): readonly Problem[] {
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  raw: unknown,
+  at: readonly Key[],
+): readonly Problem[] {
   const path = pathOf([...at, ...issue.path]);
   if (issue.code === "unrecognized_keys") {
-    const known = optionsAt(schema, issue.path);
+    const known = optionsAt(schema, raw, issue.path);
     return issue.keys.map((key) => unknownOption(pathOf([...at, ...issue.path, key]), key, known));
   }
   // a check of ours that says both itself
@@ -49,9 +54,35 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, at: readonly Key
     return [{ path, problem, remedy }];
   }
   const expected = expectation(issue);
-  if (issue.input === undefined) return [{ path, problem: "missing.", remedy: `Give ${expected}.` }];
-  return [{ path, problem: `${shown(issue.input)} is not allowed.`, remedy: `Write ${expected}.` }];
+  const input = writtenAt(issue);
+  if (input === undefined) return [{ path, problem: "missing.", remedy: `Give ${expected}.` }];
+  const meant = typeof input === "string" ? nearest(input, allowedTexts(issue)) : undefined;
+  return [
+    {
+      path,
+      problem: `${shown(input)} is not allowed.`,
+      remedy: `Write ${expected}.${meant === undefined ? "" : ` Did you mean ${JSON.stringify(meant)}?`}`,
+    },
+  ];
 }
+
+/** What stands at an issue's path: of a group whose kind decides what is in it, zod says the group. */
+const writtenAt = (issue: z.core.$ZodIssue): unknown =>
+  issue.code === "invalid_union" && issue.discriminator !== undefined
+    ? group(issue.input)[issue.discriminator]
+    : issue.input;
+
+/** The texts of which one must be written; none where it is not as simple as that. */
+function allowedTexts(issue: z.core.$ZodIssue): readonly string[] {
+  const values = issue.code === "invalid_value" ? issue.values : (kindsOf(issue) ?? []);
+  return values.filter((value) => typeof value === "string");
+}
+
+/** What an option such as `kind` may be, where it is that option that is wrong. */
+const kindsOf = (issue: z.core.$ZodIssue): readonly unknown[] | undefined =>
+  issue.code === "invalid_union" && issue.discriminator !== undefined && "options" in issue
+    ? issue.options
+    : undefined;
 
 export function unknownOption(path: string, key: string, known: readonly string[]): Problem {
   const meant = nearest(key, known);
@@ -65,21 +96,30 @@ export function unknownOption(path: string, key: string, known: readonly string[
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_value":
-      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+      return oneOf(issue.values);
     case "too_small":
-      return issue.origin === "array" ? "a list with something in it" : "a whole number of 1 or more";
+      if (issue.origin === "array") return "a list with something in it";
+      return issue.origin === "string"
+        ? "a text with something in it"
+        : `a whole number of ${issue.minimum} or more`;
     case "too_big":
       return issue.origin === "number"
         ? `a whole number up to ${issue.maximum}`
         : `at most ${issue.maximum} long`;
     case "invalid_type":
       return issue.message.startsWith("Invalid input") ? typeName(issue.expected) : issue.message;
+    case "invalid_key": // of a group of named entries: the name is what is wrong
+      return issue.issues[0] ? expectation(issue.issues[0]) : issue.message;
     case "invalid_union":
+      if (kindsOf(issue)) return oneOf(kindsOf(issue) ?? []);
       return issue.message === "Invalid input" ? "a text, a number or true or false" : issue.message;
     default:
       return issue.message;
   }
 }
+
+const oneOf = (values: readonly unknown[]): string =>
+  `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`;
 
 const typeNames: Readonly<Record<string, string>> = {
   string: "a text",
@@ -97,12 +137,27 @@ function shown(input: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** The names that a strict object of the schema knows at a path. */
-function optionsAt(schema: z.ZodType, path: readonly Key[]): readonly string[] {
-  let at = inner(schema);
-  for (const key of path) at = inner(childAt(at, key));
+/** The names that a strict object of the schema knows at a path of the value. */
+function optionsAt(schema: z.ZodType, raw: unknown, path: readonly Key[]): readonly string[] {
+  let at = variant(inner(schema), raw);
+  let value = raw;
+  for (const key of path) {
+    value = (value as Record<Key, unknown>)[key];
+    at = variant(inner(childAt(at, key)), value);
+  }
   const { def } = at as unknown as { def: { shape?: Record<string, unknown> } };
   return Object.keys(def.shape ?? {});
+}
+
+/** Of groups told apart by an option such as `kind`: the one that the value says it is. */
+function variant(schema: unknown, value: unknown): unknown {
+  const { def } = schema as {
+    def: { discriminator?: string; options?: readonly { shape: Record<string, z.ZodType> }[] };
+  };
+  const { discriminator, options } = def;
+  if (discriminator === undefined) return schema;
+  const said = group(value)[discriminator];
+  return options?.find(({ shape }) => shape[discriminator]?.safeParse(said).success) ?? schema;
 }
 
 /** Behind optional, default, readonly and the like. */

@@ -45,9 +45,13 @@ export function compare(
   ]);
 }
 
+type Login = { readonly [part: string]: Json; readonly hostKeys?: Json; readonly auth?: Json };
 interface Reached {
-  readonly connection?:
-    | { readonly hostKeys?: Json; readonly jump?: { readonly hostKeys?: Json } | undefined }
+  readonly connection?: (Login & { readonly jump?: Login | undefined }) | undefined;
+}
+interface Named extends Reached {
+  readonly identities?:
+    | { readonly host?: string | undefined; readonly jump?: string | undefined }
     | undefined;
 }
 
@@ -62,4 +66,24 @@ export function compareConnection(live: Reached, desired: Reached): Diff {
       ? differences("connection.jump.hostKeys", before.jump.hostKeys, after.jump.hostKeys, "")
       : []),
   ]);
+}
+
+/**
+ * Every part of the connection, for the one resource of a host that tries it before the others rely on it. A private key is a
+ * difference only where the config names another: where it names none, each machine has its own.
+ */
+export function compareWay(live: Named, desired: Named): Diff {
+  const [before, after] = [live.identities, desired.identities];
+  // an older version has recorded none
+  const [ofHost, ofJump] = [before && before.host !== after?.host, before && before.jump !== after?.jump];
+  const way = ({ connection }: Reached): Json => {
+    if (!isRecord(connection)) return connection;
+    const { jump, ...login } = connection;
+    return { ...without(ofHost, login), ...(jump ? { jump: without(ofJump, jump) } : {}) };
+  };
+  return Object.fromEntries(differences("connection", way(live), way(desired), ""));
+}
+
+function without(named: boolean | undefined, { auth, ...login }: Login): Login {
+  return named ? { ...login, auth } : login;
 }

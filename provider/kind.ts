@@ -15,6 +15,10 @@ export interface Context {
   warn(text: string): Promise<void>;
   /** The same, once for all the resources of this process. */
   warnOnce(text: string): Promise<void>;
+  /** Whether nothing of this process has said it before; from now on something has. */
+  first(text: string): boolean;
+  /** Resources (urn) whose host could not be read and that did not say so themselves: they differ for all that is known. */
+  readonly unread: Set<string>;
 }
 
 export interface PropertyDiff {

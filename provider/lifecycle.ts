@@ -101,10 +101,17 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     read: async (id, known, inputs, context) => {
       try {
         const state = await kind.read(plain<State>(known), plain<Inputs>(inputs), context);
+        context.unread.delete(context.urn);
         return state && { outputs: outputs(state, inputs), inputs };
       } catch (error) {
+        const reason = describe(error);
+        // A host's fifteen resources have one thing to say: the engine warns of every failure that it is told.
+        if (!context.first(reason)) {
+          context.unread.add(context.urn);
+          return { outputs: known, inputs };
+        }
         // An error would end the whole run before the program could bring a new address or host key.
-        throw new InitFailed(id, known, inputs, [describe(error)]);
+        throw new InitFailed(id, known, inputs, [reason]);
       }
     },
     update: async (id, olds, news, preview, context) => {

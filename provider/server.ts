@@ -103,7 +103,8 @@ export async function serve(options: ServerOptions): Promise<Server> {
       const diff = kindOf(request.getType()).diff(values(request.getOlds()), values(request.getNews()));
       const answer = new pb.DiffResponse();
       const { DIFF_SOME, DIFF_NONE } = pb.DiffResponse.DiffChanges;
-      answer.setChanges(Object.keys(diff).length > 0 ? DIFF_SOME : DIFF_NONE);
+      const some = Object.keys(diff).length > 0 || contextOf(request).unread.has(request.getUrn());
+      answer.setChanges(some ? DIFF_SOME : DIFF_NONE);
       answer.setHasdetaileddiff(true);
       for (const [path, { kind }] of Object.entries(diff)) {
         const property = new pb.PropertyDiff();
@@ -226,7 +227,9 @@ function statusOf(error: unknown): Partial<grpc.ServiceError> {
 function contexts({ engine, hosts, signal }: ServerOptions): (request: Message) => Context {
   const client = engine ? new enginesvc.EngineClient(engine, grpc.credentials.createInsecure()) : undefined;
   const said = new Set<string>();
+  const first = (text: string) => said.size < said.add(text).size;
   const made = new Map<string, string>();
+  const unread = new Set<string>();
   const log = (urn: string, text: string, ephemeral: boolean): Promise<void> => {
     const request = new enginepb.LogRequest();
     request.setSeverity(ephemeral ? enginepb.LogSeverity.INFO : enginepb.LogSeverity.WARNING);
@@ -245,10 +248,10 @@ function contexts({ engine, hosts, signal }: ServerOptions): (request: Message) 
       status: (text) => void log(urn, text, true),
       warn: (text) => log(urn, text, false),
       warnOnce: async (text) => {
-        if (said.has(text)) return;
-        said.add(text);
-        await log(urn, text, false);
+        if (first(text)) await log(urn, text, false);
       },
+      first,
+      unread,
     };
   };
 }

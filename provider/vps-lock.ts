@@ -14,6 +14,7 @@ export const untilPullsEnd = (context: Context): WaitOptions => ({
   seconds: longestWaitSeconds,
   forAny: true,
   brief: true,
+  by: "pulumi up",
   signal: context.signal,
   onWait: () => context.status(waiting),
 });

@@ -45,7 +45,7 @@ export async function care(options: CareSteps): Promise<readonly string[]> {
 }
 
 const recordsOf = ({ job, ledger }: CareOptions) =>
-  careRecords(job.job, readConfig(job.repository).id, ledger);
+  careRecords(job.job, readConfig(job.repository, job.job).id, ledger);
 
 /** @returns whether nothing was found amiss */
 async function perform(kind: CareKind, options: CareSteps): Promise<boolean> {

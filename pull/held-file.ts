@@ -10,6 +10,8 @@ export interface Holder {
   /** ISO 8601, by home's clock. */
   readonly since: string;
   readonly job?: string;
+  /** What it is at work for, as a person calls it: "borgpull mount". */
+  readonly by?: string;
   /** It is held for seconds, not for as long as a pull may take. */
   readonly brief?: boolean;
 }
@@ -61,7 +63,7 @@ export function isHeld(file: string): boolean {
 /** As `holdFile`, with a note beside it for the message of whoever has to wait. */
 export function holdNoted(
   file: string,
-  about: Pick<Holder, "job" | "brief"> = {},
+  about: Pick<Holder, "job" | "by" | "brief"> = {},
   patienceMilliseconds = 0,
 ): Disposable | undefined {
   const held = holdFile(file, patienceMilliseconds);

@@ -7,6 +7,7 @@ import type { JobFile } from "../schema/job-file.ts";
 import { borg, refused } from "./borg/command.ts";
 import type { Events } from "./ledger/events.ts";
 import { readPassphrase } from "./passphrase.ts";
+import { localTime } from "./time.ts";
 import { readConfig, readConfigCopy, syncFolder } from "./trust/config-file.ts";
 
 /** "file": what `borg key import` reads; "paper": lines with check sums, to be typed in. */
@@ -36,7 +37,7 @@ export async function exportKey(
   { job, repository, passphraseFile }: JobFile,
   { form, withPassphrase = false }: { readonly form: KeyForm; readonly withPassphrase?: boolean },
 ): Promise<ExportedKey> {
-  const config = readConfig(repository);
+  const config = readConfig(repository, job);
   const digest = keyDigest(config.text);
   if (digest === undefined) {
     throw new UserError(
@@ -63,7 +64,7 @@ export async function exportKey(
 /** borg's lines, below what tells a finder what they are for. */
 const paper = (of: { readonly job: string; readonly repository: string; readonly id: string }, key: string) =>
   [
-    `borgpull: the key of ${of.job}, ${new Date().toISOString().slice(0, 10)}`,
+    `borgpull: the key of ${of.job}, ${localTime(Date.now()).slice(0, 10)}`,
     `repository ${of.repository}`,
     `id ${of.id}`,
     "",
@@ -73,21 +74,18 @@ const paper = (of: { readonly job: string; readonly repository: string; readonly
 
 /** Writes a key to a file of its own, 0600. @throws UserError when there is such a file, or it cannot be written */
 export function writeKey(file: string, text: string): void {
-  const folder = path.dirname(path.resolve(file));
-  const fresh = path.join(folder, `.${path.basename(file)}.${crypto.randomBytes(4).toString("hex")}`);
   try {
-    fs.writeFileSync(fresh, text, { mode: 0o600, flag: "wx", flush: true });
-    fs.linkSync(fresh, file); // unlike a rename it never replaces
-    syncFolder(folder);
+    // Under its own name: a stick's file system (FAT, exFAT) knows no hard links, and what a kill leaves is not hidden.
+    fs.writeFileSync(file, text, { mode: 0o600, flag: "wx", flush: true });
+    syncFolder(path.dirname(path.resolve(file)));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
+    if (code !== "EEXIST") fs.rmSync(file, { force: true });
     throw code === "EEXIST"
       ? new UserError(`${file} is there already.`, "Give another name; nothing is overwritten.", { cause })
       : new UserError(`${file} cannot be written (${code}).`, "Give a file in a folder that you may write.", {
           cause,
         });
-  } finally {
-    fs.rmSync(fresh, { force: true });
   }
 }
 

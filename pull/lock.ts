@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { UserError } from "../schema/errors.ts";
-import { holderOf, holdNoted } from "./held-file.ts";
+import { type Holder, holderOf, holdNoted } from "./held-file.ts";
+import { localTime } from "./time.ts";
 
 /** Somebody else works on this job now. */
 export class JobBusyError extends UserError {
@@ -11,6 +12,8 @@ export class JobBusyError extends UserError {
 const patienceMilliseconds = 100;
 
 export interface LockOptions {
+  /** What takes it, as a person calls it: "borgpull mount". Whoever finds it held is told. */
+  readonly by?: string;
   /** For some seconds' work: a run waits for the end of it instead of being refused. */
   readonly brief?: boolean;
 }
@@ -20,12 +23,21 @@ export interface LockOptions {
  * @param file `homePaths().lock(job)`
  * @throws JobBusyError at once, when it is held; UserError when it cannot be taken
  */
-export function lockJob(file: string, job: string, { brief = false }: LockOptions = {}): Disposable {
-  const held = holdNoted(file, brief ? { brief } : {}, patienceMilliseconds);
+export function lockJob(file: string, job: string, { by, brief = false }: LockOptions = {}): Disposable {
+  const about = { ...(by === undefined ? {} : { by }), ...(brief ? { brief } : {}) };
+  const held = holdNoted(file, about, patienceMilliseconds);
   if (held) return held;
   const holder = holderOf(file);
-  const by = holder ? ` by process ${holder.pid}, since ${holder.since}` : "";
-  throw new JobBusyError(`Job ${job} is being worked on${by}.`, "Wait until that has ended, or end it.");
+  throw new JobBusyError(
+    `Job ${job} is being worked on${holder ? describeHolder(holder) : ""}.`,
+    "Wait until that has ended, or end it.",
+  );
+}
+
+/** Such as ` by "borgpull mount" (process 4507), since 2026-11-23 15:04`. */
+function describeHolder({ pid, by, since }: Holder): string {
+  const who = by === undefined ? `process ${pid}` : `"${by}" (process ${pid})`;
+  return ` by ${who}, since ${localTime(Date.parse(since))}`;
 }
 
 export interface WaitOptions extends LockOptions {

@@ -30,7 +30,8 @@ export async function mount(options: {
   readonly signal: AbortSignal;
   readonly onMounted: () => void;
 }): Promise<void> {
-  const { job, archive, folder, signal, onMounted } = options;
+  const { job, archive, signal, onMounted } = options;
+  const folder = asKernel(options.folder);
   await unmountDead(folder);
   const made = makeFolder(folder);
   const cut = new AbortController();
@@ -84,6 +85,17 @@ async function watch(
   await unmount(folder);
   await rest(endingMilliseconds, over);
   cut.abort();
+}
+
+/** As the kernel lists it: without links on the way. The folder itself may be absent, or what a dead borg has left. */
+function asKernel(folder: string): string {
+  const at = path.resolve(folder);
+  try {
+    return fs.realpathSync(at);
+  } catch {
+    const above = path.dirname(at);
+    return above === at ? at : path.join(asKernel(above), path.basename(at));
+  }
 }
 
 function makeFolder(folder: string): boolean {

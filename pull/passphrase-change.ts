@@ -42,8 +42,8 @@ export async function resumePassphrase(options: PassphraseOptions): Promise<Pass
   if (!begun) return undefined;
   const fresh = freshFile(job);
   if (!fs.existsSync(fresh) || (await opens(job, fresh))) return finish(options, begun);
-  fs.rmSync(fresh);
   ledger.endOperation(begun.number, "failed");
+  fs.rmSync(fresh); // not before: without it an open change counts as done
   return undefined;
 }
 
@@ -97,7 +97,7 @@ async function finish(
     syncFolder(path.dirname(passphraseFile));
   }
   onStep("copying the key");
-  const config = readConfig(repository);
+  const config = readConfig(repository, name);
   if (readConfigCopy(name)?.digest !== config.digest) writeConfigCopy(name, config.text);
   onStep("recording it");
   const { segment, objects } = ledger.mark(config.id) as Mark;

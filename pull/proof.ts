@@ -148,7 +148,8 @@ async function chooseSample({ job, ledger, signal }: ProofOptions, archive: stri
     ...{ repository, passphraseFile, lockWaitSeconds, archive },
     ...(signal ? { signal } : {}),
     onItem: (item) => {
-      if (canaries.includes(item.path)) canary = item;
+      // The helper makes it the first thing in the archive: one of that name later on is anybody's, or of another privilege.
+      if (canaries.includes(item.path)) canary ??= item;
       else add(item);
     },
   });

@@ -64,7 +64,8 @@ export async function renameJob(options: RenameOptions): Promise<boolean> {
     fs.renameSync(old, now);
     syncFolder(path.dirname(now));
   }
-  fs.rmSync(path.join(paths.state, "serve", from), { recursive: true, force: true });
+  for (const room of ["serve", "proof"])
+    fs.rmSync(path.join(paths.state, room, from), { recursive: true, force: true });
   onStep("telling the VPS");
   if (job) await tellVps({ ...job, job: to }, { ledger, signal, onWarning });
   return true;

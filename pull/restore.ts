@@ -51,7 +51,7 @@ export async function findArchive(
   const { repository, passphraseFile } = job;
   const { lockWaitSeconds } = job.limits;
   const asked = parseWanted(wanted);
-  const { id } = readConfig(repository);
+  const { id } = readConfig(repository, job.job);
   await freeStaleLock(repository, { waitSeconds: lockWaitSeconds, signal });
   const access = { repository, passphraseFile, lockWaitSeconds, ...(signal ? { signal } : {}) };
   const there = await listArchives({ ...access, checkpoints: true });
@@ -60,9 +60,10 @@ export async function findArchive(
   const unseen = records.size === 0 ? "before-us" : "unseen";
   const candidates = there.map(({ id, name }): Candidate => {
     const { trust = unseen, run } = records.get(id) ?? {};
-    const started = run === undefined ? undefined : ledger.run(run)?.started;
+    const { started, failedDumps } = (run === undefined ? undefined : ledger.run(run)) ?? {};
     return {
       ...{ id, name, trust },
+      ...(failedDumps ? { failedDumps } : {}),
       ...(run === undefined ? {} : { run }),
       ...(started === undefined ? {} : { started }),
     };
@@ -149,8 +150,14 @@ export async function restore(
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   };
   const began = Date.now();
-  const note = (how: string) =>
-    ledger.note(job.job, "restore", `${clean(plan.archive.name, 100)} to ${where}: ${how}`);
+  // What cannot be noted, on a disk that this very restore has filled, takes nothing from what came of it.
+  const note = (how: string) => {
+    try {
+      ledger.note(job.job, "restore", `${clean(plan.archive.name, 100)} to ${where}: ${how}`);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  };
   try {
     const { outcome, said } = await (to.kind === "home"
       ? extractAtHome(request)

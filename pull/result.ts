@@ -61,6 +61,8 @@ export interface RunResult {
   readonly figures?: Figures;
   readonly failure?: Failure;
   readonly warnings: readonly string[];
+  /** Names of the dumps that are not whole in the archive; left out when all are. */
+  readonly failedDumps?: readonly string[];
   /** While a breach is open, of this run or of an earlier one: what it is, and what to do. */
   readonly breach?: string;
 }

@@ -28,6 +28,8 @@ import { gate } from "./trust/gate.ts";
 import { versionsApart } from "./versions.ts";
 
 export interface RunOptions {
+  /** What runs it, for whoever finds the job's lock held. @default "borgpull run" */
+  readonly by?: string;
   /** Ends the run: borg on both sides, the lock, the socket. */
   readonly signal?: AbortSignal;
   /** At most four times a second. */
@@ -47,7 +49,7 @@ export interface RunOptions {
  */
 export async function runJob(file: string, options: RunOptions = {}): Promise<RunResult> {
   const job = readJobFile(file);
-  using begun = await toldIfRefused({ job, ...options }, () => begin(job));
+  using begun = await toldIfRefused({ job, ...options }, () => begin(job, options.by));
   const { run, ledger } = begun;
   // Awaited here: the lock and the ledger are let go when this returns.
   return await withNotices({ job, ledger, ...options }, () =>
@@ -62,10 +64,10 @@ interface Pull {
 }
 
 /** The job's lock, home's records, and in them the intent: a crash from here on leaves an open run, not an unexplained archive. */
-function begin(job: JobFile): Pull & Disposable {
+function begin(job: JobFile, by = "borgpull run"): Pull & Disposable {
   const paths = homePaths();
   using opened = new DisposableStack();
-  opened.use(lockJob(paths.lock(job.job), job.job));
+  opened.use(lockJob(paths.lock(job.job), job.job, { by }));
   const ledger = opened.use(openLedger(paths.stateDb));
   const run = newRun();
   ledger.begin(run, job.job);

@@ -4,6 +4,7 @@ import { ReachError, UserError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
 import { homePaths, vpsPaths } from "../schema/paths.ts";
 import type { Target } from "../schema/target.ts";
+import { timerMilliseconds } from "../schema/timer.ts";
 import { readJobFile } from "./job.ts";
 import { lineReader } from "./lines.ts";
 import { serve } from "./serve.ts";
@@ -34,7 +35,7 @@ const messageLimit = 500;
  */
 export async function session(options: SessionOptions): Promise<SessionFacts> {
   const { job, run, signal } = options;
-  const total = AbortSignal.timeout(job.limits.totalSeconds * 1000);
+  const total = AbortSignal.timeout(timerMilliseconds(job.limits.totalSeconds));
   const early = signal ? AbortSignal.any([signal, total]) : total;
   let connection: Connection;
   try {

@@ -1,6 +1,6 @@
 /**
  * The inputs of every resource kind: what the components declare and the provider takes. One schema serves both.
- * `connection` never makes a diff by address, user or port; its `hostKeys` do.
+ * `connection` makes no diff by address, user or port, but for the preflight's, which tries it; its `hostKeys` do everywhere.
  */
 import * as z from "zod";
 import { absolutePath, instanceName, jobName, ownerId, publicKey } from "./names.ts";
@@ -39,6 +39,8 @@ const dropIn = {
 
 export const preflightInputs = z.strictObject({
   ...onVps,
+  /** The private keys that the config names, as it names them; without a name each machine logs in with its own. */
+  identities: z.strictObject({ host: z.string().optional(), jump: z.string().optional() }),
   privilege: z.enum(["read-all", "user", "root"]),
   dropIn: z.strictObject(dropIn),
 });

@@ -2,8 +2,11 @@
 import * as z from "zod";
 import { absolutePath } from "./names.ts";
 
-/** What a person is told of; "recovered" is the end of any other. */
-export const tellable = ["failed", "tampered", "stale", "warning", "recovered"] as const;
+/**
+ * What a person is told of. dumps-failed: a backup was made, without all of its dumps; warning: it was made, with any other warning;
+ * recovered: the end of any other.
+ */
+export const tellable = ["failed", "tampered", "stale", "dumps-failed", "warning", "recovered"] as const;
 export type Tellable = (typeof tellable)[number];
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "an http or https URL" });

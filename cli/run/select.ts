@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { noJobs } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
 import { fleet, jobNames } from "../../pull/status.ts";
-import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { jobFileOf } from "../job.ts";
 
@@ -20,10 +20,7 @@ export interface Selection {
  */
 export function selectJobs({ names, stale }: Selection): readonly string[] {
   const all = names.length > 0 ? [...new Set(names)] : jobNames();
-  if (all.length === 0) {
-    const folder = path.dirname(homePaths().jobFile("x"));
-    throw new UserError(`There is no job in ${folder}.`, 'Declare one and run "pulumi up", which writes it.');
-  }
+  if (all.length === 0) throw noJobs(path.dirname(homePaths().jobFile("x")));
   for (const name of all) jobFileOf(name);
   return stale ? staleOnes(all) : all;
 }

@@ -118,7 +118,7 @@ async function prove(folder: string): Promise<void> {
 /** Whole at every moment, for a timer that fires now. */
 function point(link: string, name: string): void {
   if (linkOf(link) === name) return;
-  const fresh = `${link}.new`;
+  const fresh = path.join(versionsFolder(), `new-${path.basename(link)}`); // not current-...: a kill leaves it
   fs.rmSync(fresh, { force: true });
   fs.symlinkSync(name, fresh);
   fs.renameSync(fresh, link);

@@ -1,7 +1,7 @@
 import { type Capabilities, capabilities } from "../../remote/facts/capabilities.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type PreflightInputs, preflightInputs } from "../../schema/inputs.ts";
-import { compareConnection } from "../compare.ts";
+import { compareWay } from "../compare.ts";
 import type { Context, Diff, Kind } from "../kind.ts";
 import { hostOf } from "../place.ts";
 import { tryDropIn } from "./sshd-drop-in.ts";
@@ -101,7 +101,7 @@ async function ensure(desired: PreflightInputs, context: Context): Promise<Prefl
 const someMissing = (state: PreflightState): Diff =>
   state.missing.length > 0 ? { missing: { kind: "UPDATE" } } : {};
 
-/** Before anything is written: whether the host has what a pull needs, and whether sshd would put the drop-in in force. */
+/** Before anything is written: whether the host lets us in as it is to be reached, has what a pull needs, and whether sshd would put the drop-in in force. */
 export const preflight: Kind<PreflightInputs, PreflightState> = {
   inputs: preflightInputs,
   computed: ["os", "openssh", "borg", "relay", "missing"],
@@ -109,7 +109,7 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
   changing: ["missing"],
   id: ({ dropIn }) => dropIn.user,
   diff: (live, desired) => ({
-    ...compareConnection(live, desired),
+    ...compareWay(live, desired),
     ...someMissing(live),
     ...(live.privilege === desired.privilege ? {} : { privilege: { kind: "UPDATE" } }),
   }),

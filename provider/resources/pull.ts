@@ -88,6 +88,7 @@ async function ensure(desired: PullInputs, context: Context): Promise<PullState>
   const before = look(desired);
   const result = before.pull.startsWith("due: ")
     ? await backUp(desired.jobFile, {
+        by: "pulumi up",
         signal: context.signal,
         onProgress: (progress) => context.status(describeProgress(progress)),
         onNote: context.status,

@@ -6,7 +6,7 @@ import * as z from "zod";
 import { encryptionOf, initRepository, repositoryId } from "../../pull/borg.ts";
 import { keyDigest } from "../../pull/key-export.ts";
 import { renameJob } from "../../pull/rename.ts";
-import { digestOf } from "../../pull/trust/config-file.ts";
+import { digestOf, lostName, repositoryLost } from "../../pull/trust/config-file.ts";
 import { replaceFile } from "../../remote/replace-file.ts";
 import { UserError } from "../../schema/errors.ts";
 import { type RepositoryInputs, repositoryInputs } from "../../schema/inputs.ts";
@@ -56,8 +56,10 @@ async function ensure(
     const wait = untilPullsEnd(context);
     await renameJob({ from, to, repository, wait, signal: context.signal, onWarning });
   }
+  const givenUp = existsSync(lostName(desired.keyCopy));
   const known =
-    (await readRecord(desired)) ?? (live && { owner: live.owner, path: live.path, id: live.repositoryId });
+    (await readRecord(desired)) ??
+    (live && !givenUp ? { owner: live.owner, path: live.path, id: live.repositoryId } : undefined);
   if (known) mayTake(`The repository of ${desired.job}`, known.owner, desired.owner, false);
   const there = repositoryId(desired.path);
   const id = there ? await take(desired, known, there) : await make(desired, known);
@@ -136,8 +138,8 @@ async function make(desired: RepositoryInputs, known: Record | undefined): Promi
     throw new UserError(
       `The repository of ${desired.job} is not at ${desired.path}, and no empty one is made in its place.`,
       known.path === desired.path
-        ? `Mount its disk. If it is truly lost, move ${desired.keyCopy} aside and run \`pulumi up\` again.`
-        : `Move it there from ${known.path} and run \`pulumi up\` again.`,
+        ? repositoryLost(desired.keyCopy)
+        : `Move it there from ${known.path} and run "pulumi up" again.`,
     );
   }
   if ((await fs.readdir(desired.path).catch(() => [])).length > 0) {
@@ -206,7 +208,7 @@ export const repository: Kind<RepositoryInputs, RepositoryState> = {
         id
           ? `${inputs.path} now holds another repository (${id.slice(0, 12)}...).`
           : `There is no repository at ${inputs.path} any more.`,
-        "Mount its disk or put it back; nothing is made in its place.",
+        id ? "Put the right one there; nothing is made in its place." : repositoryLost(inputs.keyCopy),
       );
     }
     return {

@@ -5,6 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
+import { timerMilliseconds } from "../../schema/timer.ts";
 import { clean, lineReader } from "../lines.ts";
 import { parseMessage } from "../session/messages.ts";
 
@@ -93,7 +94,7 @@ export async function borg(args: readonly string[], options: BorgOptions = {}): 
   const { state } = homePaths();
   fs.mkdirSync(path.join(state, "borg"), { recursive: true, mode: 0o700 });
   const seconds = options.timeoutSeconds ?? 600;
-  const timeout = AbortSignal.timeout(seconds * 1000);
+  const timeout = AbortSignal.timeout(timerMilliseconds(seconds));
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   const limited = options.memoryBytes === undefined ? [] : ["prlimit", `--as=${options.memoryBytes}`];
   const [program = "borg", ...words] = [...limited, ...(options.writes ? endingWithUs : ["borg"]), ...args];
@@ -180,6 +181,13 @@ export function refused(verb: string, repository: string, { code, stderr }: Borg
 }
 
 /**
+ * Of a disk that fails, is full, or is a network's: EPERM, EIO, ENXIO, ENOMEM, EACCES, EBUSY, ENODEV, ENFILE, EMFILE, ENOSPC, EROFS, ENODATA,
+ * EBADMSG, ESHUTDOWN to ETIMEDOUT, ECONNREFUSED to EHOSTUNREACH, ESTALE, EUCLEAN, EREMOTEIO, EDQUOT, ENOMEDIUM and the like.
+ */
+const homesErrno =
+  /^\w*(Error|Denied): \[Errno (1|5|6|12|13|16|19|23|24|28|30|61|74|10[3478]|11[0123]|11[67]|12[1-4])\]/m;
+
+/**
  * Whether it is home's own matter that borg failed (a lock, a full disk), and no repository that is not as it was: by the class of the error, as a VPS may write any words into
  * what borg then quotes.
  */
@@ -187,6 +195,6 @@ export function ownTrouble(stderr: string): boolean {
   const { msgid = "", message } = lastError(stderr);
   return (
     /Lock|Passphrase|DoesNotExist|^OSError$|PermissionError|MemoryError/.test(msgid) ||
-    /^\w*(Error|Denied): \[Errno (5|12|13|28|30|116|122)\]/m.test(message)
+    homesErrno.test(message)
   );
 }

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { UserError } from "../../schema/errors.ts";
 import { readPassphrase } from "../passphrase.ts";
 import { borg, type RepositoryAccess, refused } from "./command.ts";
 import { borgVersion } from "./version.ts";
@@ -26,8 +27,13 @@ export function repositoryId(repository: string): string | undefined {
   try {
     config = fs.readFileSync(path.join(repository, "config"), "utf8");
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ENOTDIR"].includes(code)) return undefined;
+    throw new UserError(
+      `${path.join(repository, "config")} cannot be read (${code}).`,
+      "Look at the disk that it is on, and whether you may read it.",
+      { cause: error },
+    );
   }
   return idInConfig(config);
 }

@@ -44,7 +44,7 @@ export async function check(
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress } : {}),
     });
-    const known = ledger.archives(readConfig(job.repository).id);
+    const known = ledger.archives(readConfig(job.repository, job.job).id);
     const { outcome, detail } = verdict(kind, findings, { known, bytes: dataBytes(job.repository) });
     ledger.atomically(() => {
       ledger.endCheck(number, outcome, detail);

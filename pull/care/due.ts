@@ -29,6 +29,7 @@ const order = ["prune", ...checkKinds, "compact"] as const satisfies readonly Ca
 /**
  * What is due, in the order in which it is to be done. Checks of borg's are first due one period after the first run: until then all of
  * it has only just been written, and each run's own archive was checked. One that was cut off is tried again after a quarter of its period.
+ * Nothing is freed within one period of the first prune: what a `keep` that is too small has removed can be brought back until then.
  * @param care seconds; what is left out is never due
  */
 export function dueCare(
@@ -41,6 +42,7 @@ export function dueCare(
     const seconds = period(kind);
     if (seconds === undefined) return false;
     const { done, tried } = last[kind] ?? {};
+    if (kind === "compact" && done === undefined) return false;
     const begun = done ?? (waits.includes(kind) ? since : undefined);
     return isPast(begun, seconds, now) && isPast(tried, seconds / 4, now);
   };
@@ -81,12 +83,15 @@ export function careRecords(job: string, repository: string, ledger: Ledger): Ca
   };
 }
 
-/** As if one had been done whenever a person removed something: what that person did not do can be brought back for a whole period. */
+/**
+ * As if one had been done at the first prune, and whenever a person removed something: what was not meant to go can be brought back for a
+ * whole period. Undefined as long as nothing was removed.
+ */
 function compacted(job: string, repository: string, ledger: Ledger): number | undefined {
-  const removed = ledger
-    .archives(repository)
-    .flatMap(({ gone }) => (gone?.why === "attended" ? gone.time : []));
-  return [ledger.lastDone(job, "compact") ?? [], ...removed].flat().toSorted((a, b) => b - a)[0];
+  const gone = ledger.archives(repository).flatMap(({ gone }) => gone ?? []);
+  const times = (why: string) => gone.flatMap((each) => (each.why === why ? each.time : []));
+  const done = ledger.lastDone(job, "compact") ?? times("pruned").toSorted((a, b) => a - b)[0];
+  return [done ?? [], ...times("attended")].flat().toSorted((a, b) => b - a)[0];
 }
 
 /** Of all kinds together: more than are cut off in a row. */

@@ -32,11 +32,11 @@ export async function planPrune({ job, ledger, signal }: CareOptions): Promise<r
   await requireTrusted({ job, ledger, ...(signal ? { signal } : {}) });
   requireSound({ job, ledger });
   const there = ledger.archives(readConfig(job.repository).id).filter(({ gone }) => !gone);
-  const dated = there.map((archive) => ({
-    ...archive,
-    started: archive.run === undefined ? undefined : ledger.run(archive.run)?.started,
-  }));
-  return retention(dated, job.keep);
+  const dated = there.map((archive) => {
+    const run = archive.run === undefined ? undefined : ledger.run(archive.run);
+    return { ...archive, started: run?.started, failedDumps: run?.failedDumps };
+  });
+  return retention(dated, job.keep, Date.now());
 }
 
 /**

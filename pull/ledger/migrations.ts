@@ -127,6 +127,8 @@ const steps = [
      time INTEGER NOT NULL,
      PRIMARY KEY (job, channel)
    ) STRICT;`,
+
+  "ALTER TABLE runs ADD COLUMN failed_dumps TEXT NOT NULL DEFAULT '[]';",
 ];
 
 /** Brings the tables up to this version. @throws UserError when a newer borgpull wrote them */

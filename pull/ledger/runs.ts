@@ -14,6 +14,8 @@ export interface RunRecord {
   readonly figures?: Figures;
   readonly failure?: Failure;
   readonly warnings: readonly string[];
+  /** Names of the dumps that are not whole in the archive; left out when all are. */
+  readonly failedDumps?: readonly string[];
   /** How large the repository was once the run was over, without what a rollback moved aside. */
   readonly repositoryBytes?: number;
 }
@@ -24,6 +26,7 @@ export interface Ending {
   readonly figures?: Figures;
   readonly failure?: Failure;
   readonly warnings: readonly string[];
+  readonly failedDumps?: readonly string[];
 }
 
 /** What a served session showed besides what is in the repository now: known to home alone, and only then. */
@@ -80,11 +83,12 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
           .run(now(), job);
         database.prepare("INSERT INTO runs (run, job, started) VALUES (?, ?, ?)").run(run, job, now());
       }),
-    finish: (run, { outcome, archive, figures, failure, warnings }) => {
+    finish: (run, { outcome, archive, figures, failure, warnings, failedDumps = [] }) => {
       const { changes } = database
         .prepare(
           `UPDATE runs SET outcome = ?, finished = ?, archive_id = ?, archive_name = ?, figures = ?,
-             failure_kind = ?, failure_problem = ?, failure_remedy = ?, warnings = ? WHERE run = ? AND outcome IS NULL`,
+             failure_kind = ?, failure_problem = ?, failure_remedy = ?, warnings = ?, failed_dumps = ?
+             WHERE run = ? AND outcome IS NULL`,
         )
         .run(
           outcome,
@@ -96,6 +100,7 @@ export function runsIn(database: DatabaseSync, now: () => number): Runs {
           failure?.problem ?? null,
           failure?.remedy ?? null,
           JSON.stringify(warnings),
+          JSON.stringify(failedDumps),
           run,
         );
       if (Number(changes) !== 1) throw new Error(`run ${run} is not open in the ledger`);
@@ -173,9 +178,11 @@ interface Row {
   readonly failure_remedy: string | null;
   readonly warnings: string;
   readonly repository_bytes: number | null;
+  readonly failed_dumps: string;
 }
 
 function record(row: Row): RunRecord {
+  const failedDumps = JSON.parse(row.failed_dumps) as string[];
   const { archive_id: id, archive_name: name, failure_kind: kind } = row;
   return {
     run: row.run,
@@ -189,6 +196,7 @@ function record(row: Row): RunRecord {
       ? { failure: { kind, problem: row.failure_problem ?? "", remedy: row.failure_remedy ?? "" } }
       : {}),
     warnings: JSON.parse(row.warnings) as string[],
+    ...(failedDumps.length > 0 ? { failedDumps } : {}),
     ...(row.repository_bytes === null ? {} : { repositoryBytes: row.repository_bytes }),
   };
 }

@@ -3,6 +3,7 @@ import type { Tellable } from "../../schema/notify.ts";
 import { endpoint } from "../../schema/target.ts";
 import { clean } from "../lines.ts";
 import type { Standing } from "../status.ts";
+import { localTime } from "../time.ts";
 
 /** What is told, on every channel the same: plain text, cleaned and bounded, whoever wrote it. */
 export interface Notice {
@@ -57,13 +58,15 @@ const words: Readonly<Record<Notice["state"], string>> = {
   failed: "failed",
   tampered: "tampered with",
   stale: "stale",
+  "dumps-failed": "made, but not all dumps",
   warning: "made, with warnings",
   recovered: "recovered",
   test: "test",
 };
 
 /** One line: "Backup web1: failed". */
-export const titleOf = ({ job, state }: Notice): string => `Backup ${job}: ${words[state]}`;
+export const titleOf = ({ job, state, problem }: Notice): string =>
+  `Backup ${job}: ${words[state]}${state === "recovered" && problem ? ", with warnings" : ""}`;
 
 /** Plain text of some lines. */
 export function textOf(notice: Notice): string {
@@ -76,7 +79,7 @@ export function textOf(notice: Notice): string {
     ...(remedy ? [remedy] : []),
     "",
     `Host: ${host}`,
-    `Time: ${time}`,
+    `Time: ${localTime(Date.parse(time))}`,
     ...(run ? [`Last run: ${run}`] : []),
     ...(archive ? [`Last good archive: ${archive}`] : []),
   ].join("\n");

@@ -8,6 +8,7 @@ const looks: Readonly<Record<Notice["state"], { readonly priority: string; reado
   tampered: { priority: "5", tags: "rotating_light" },
   failed: { priority: "4", tags: "x" },
   stale: { priority: "4", tags: "hourglass" },
+  "dumps-failed": { priority: "4", tags: "warning" },
   warning: { priority: "3", tags: "warning" },
   recovered: { priority: "3", tags: "white_check_mark" },
   test: { priority: "2", tags: "test_tube" },

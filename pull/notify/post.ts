@@ -20,7 +20,7 @@ export async function post({ to, headers, body, signal }: Post): Promise<void> {
   const { protocol, username, password } = to.url;
   const url = new URL(to.url);
   [url.username, url.password] = ["", ""];
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const login = `${decoded(username)}:${decoded(password)}`;
   const options = {
     method: "POST",
     agent: false,
@@ -65,4 +65,13 @@ function refuse(name: string, status: number): void {
   const remedy =
     status >= 400 && status < 500 ? "Check the URL, and the token if it wants one." : "Look at that server.";
   throw new UserError(`${name} answers with status ${status}.`, remedy);
+}
+
+/** Of a URL's name or password; one with a bare % in it is taken as it stands. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -95,9 +95,12 @@ function pingAll(job: JobFile, which: Ping, text: string, seconds?: number): Pro
   );
 }
 
-/** As exit codes have it: a breach that is open counts, whatever came of this run. */
+/** As exit codes have it: a breach that is open counts, whatever came of this run. A dump that is missing counts too: who watches the run relies on it. */
 const wentWell = (ended: RunResult | Error): boolean =>
-  "outcome" in ended && !ended.breach && (ended.outcome === "good" || ended.outcome === "warning");
+  "outcome" in ended &&
+  !ended.breach &&
+  !ended.failedDumps &&
+  (ended.outcome === "good" || ended.outcome === "warning");
 
 /** From the records; from what is known of the run alone where they cannot be read, or could not be written. */
 function situationOf(job: JobFile, ledger: Ledger | undefined, ended: RunResult | Error): Situation {

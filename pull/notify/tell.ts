@@ -1,8 +1,7 @@
 import type { JobFile } from "../../schema/job-file.ts";
 import type { Channel } from "../../schema/notify.ts";
 import type { Ledger } from "../ledger.ts";
-import type { State } from "../status.ts";
-import { changeOf } from "./change.ts";
+import { changeOf, late, type Told } from "./change.ts";
 import { noteFailures, orElse } from "./note.ts";
 import { noticeOf, type Situation } from "./notice.ts";
 import { attempt, notTold, sendNotice } from "./send.ts";
@@ -32,16 +31,17 @@ export async function tell(options: TellOptions): Promise<readonly string[]> {
 
 async function tellOne(
   { job, ledger, standing: situation, limitSeconds }: TellOptions,
-  state: State,
+  state: Told,
   name: string,
   channel: Channel,
 ): Promise<string | undefined> {
   if (channel.kind === "healthchecks") return undefined; // it hears of runs
   // Records that cannot be read keep nobody from hearing that home's disk is full.
   const before = orElse(undefined, () => ledger?.noticed(job.job, name)?.state);
-  const { tell: told, remember } = changeOf(before, state, channel.on);
+  const { tell: told, remember } = changeOf(before, state, channel.on, situation.stale);
   if (told) {
-    const notice = noticeOf({ job, state: told, before, situation, now: Date.now() });
+    const was = before?.replace(late, "");
+    const notice = noticeOf({ job, state: told, before: was, situation, now: Date.now() });
     const problem = await attempt(channel, (signal) => sendNotice(channel, notice, signal), limitSeconds);
     if (problem) return notTold(name, channel, problem);
   }
@@ -50,7 +50,8 @@ async function tellOne(
 }
 
 /** Who cancelled a run knows of it: nothing is told of that, unless the backup is stale besides. */
-function stateToTell({ state, stale, lastRun }: Situation): State | undefined {
+function stateToTell({ state, stale, lastRun }: Situation): Told | undefined {
+  if (state === "warning" && lastRun?.failedDumps) return "dumps-failed";
   if (state !== "failed" || lastRun?.failure?.kind !== "cancelled") return state;
   return stale ? "stale" : undefined;
 }

@@ -27,20 +27,21 @@ const allFields = (notice: Notice) => ({
   ...notice,
 });
 
+const isForm = (contentType: string): boolean =>
+  /^\s*application\/x-www-form-urlencoded\b/i.test(contentType);
 const isJson = (contentType: string): boolean => /^\s*application\/([^;\s]+\+)?json\b/i.test(contentType);
 const insideQuotes = (text: string): string => JSON.stringify(text).slice(1, -1);
 
 /**
  * A person's template over a notice. In JSON `{{problem}}` is escaped to stand between quotes, and `{{json problem}}` brings its
- * own; in any other content type the text is as it is. `{{json this}}` is the whole notice.
+ * own; in a form it is encoded (a VPS could else add fields); in any other content type the text is as it is. `{{json this}}` is the whole notice.
  * @throws UserError when the template is none, names a field that there is not, or its JSON is none
  */
 export function fillTemplate(template: string, contentType: string, notice: Notice): string {
   const json = isJson(contentType);
   const fields = allFields(notice);
-  const shown = json
-    ? Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, insideQuotes(text)]))
-    : fields;
+  const fit = json ? insideQuotes : isForm(contentType) ? encodeURIComponent : (text: string) => text;
+  const shown = Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, fit(text)]));
   const handlebars = Handlebars.create();
   handlebars.registerHelper("json", (value: unknown) => {
     if (typeof value !== "string") return JSON.stringify(fields);

@@ -1,13 +1,15 @@
 import { UserError } from "../../schema/errors.ts";
 import type { ArchiveRecord, Trust } from "../ledger.ts";
 import { clean } from "../lines.ts";
-import { localTime } from "../time.ts";
+import { clockSlack, localTime } from "../time.ts";
 
 /** An archive that is there, with the time of its run by home's clock, where home knows of one. */
 export interface Candidate extends Pick<ArchiveRecord, "id" | "name" | "run"> {
   /** unseen: it was not there when home last looked. */
   readonly trust: Trust | "unseen";
   readonly started?: number;
+  /** Names of the dumps that are not whole in it. */
+  readonly failedDumps?: readonly string[];
 }
 
 /** What a person asks for. */
@@ -43,9 +45,17 @@ export function parseWanted(text: string | undefined): Wanted {
  * Chooses among the archives that are there. Without a name only good ones count.
  * @throws UserError when there is none, or more than one of that name
  */
-export function choose(job: string, candidates: readonly Candidate[], wanted: Wanted): Candidate {
+export function choose(
+  job: string,
+  candidates: readonly Candidate[],
+  wanted: Wanted,
+  now: number = Date.now(),
+): Candidate {
   if (wanted.kind === "named") return named(job, candidates, wanted.text);
-  const good = candidates.filter(({ trust }) => trust === "good");
+  const trusted = candidates.filter(({ trust }) => trust === "good");
+  // Made while a clock was wrong: nobody's newest, unless there is no other.
+  const come = trusted.filter(({ started }) => started === undefined || started <= now + clockSlack);
+  const good = come.length > 0 ? come : trusted;
   const latest = wanted.kind === "latest" ? Number.POSITIVE_INFINITY : wanted.time;
   const fitting = good.filter(({ started }) => started !== undefined && started <= latest);
   const newest = fitting.toSorted((a, b) => (b.started as number) - (a.started as number))[0];
@@ -53,9 +63,13 @@ export function choose(job: string, candidates: readonly Candidate[], wanted: Wa
   const some = candidates.length > 0 ? `${candidates.length} of another kind` : "no other";
   if (wanted.kind === "until" && good.length > 0) {
     const first = Math.min(...good.flatMap(({ started }) => started ?? []));
+    const oldest = Number.isFinite(first) ? `The oldest one is of ${localTime(first)}. ` : "";
+    const older = candidates.filter(({ trust }) => trust === "before-us").length;
     throw new UserError(
-      `No good archive of ${job} is as old as that.`,
-      Number.isFinite(first) ? `The oldest one is of ${localTime(first)}.` : `Run: borgpull list ${job}`,
+      `No good archive of ${job} is known to be as old as that.`,
+      older > 0
+        ? `${oldest}${older} more are from before home's records, and have no date of home's: give the name of one; "borgpull list ${job}" shows them.`
+        : `${oldest}Run: borgpull list ${job}`,
     );
   }
   const example = candidates.at(-1);

@@ -36,7 +36,7 @@ export async function accept(
 ): Promise<AcceptResult> {
   const job = readJobFile(file);
   readPassphrase(job.passphraseFile);
-  using _lock = lockJob(homePaths().lock(job.job), job.job);
+  using _lock = lockJob(homePaths().lock(job.job), job.job, { by: "borgpull accept" });
   await borgVersion();
   using ledger = openLedger(homePaths().stateDb);
   const work: Work = { job, ledger, id: repositoryOf(job).id, signal };
@@ -45,7 +45,7 @@ export async function accept(
   const breaches = ledger.openBreaches(job.job);
   if (breaches.length === 0) return { kind: "nothing" };
   // What the gate has seen, and no more, is accepted.
-  const config = readConfig(job.repository);
+  const config = readConfig(job.repository, job.job);
   const { segment } = ledger.mark(config.id) as Mark;
   if (!(await confirm(describeAcceptance(breaches, { job: job.job, copy: configCopy(job.job) })))) {
     return { kind: "declined" };

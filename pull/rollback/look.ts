@@ -38,7 +38,7 @@ export function repositoryOf({ job, repository }: JobFile): {
   const copy = readConfigCopy(job);
   let present: ConfigFile | undefined;
   try {
-    present = readConfig(repository);
+    present = readConfig(repository, job);
   } catch (error) {
     // Without its config borg finds no repository; the copy outside is put back.
     if (!(error instanceof RepositoryMissingError) || !copy || !fs.existsSync(path.join(repository, "data")))

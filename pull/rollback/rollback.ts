@@ -53,7 +53,7 @@ const folder = "borgpull-rolled-back";
 export async function rollback(file: string, options: RollbackOptions): Promise<RollbackResult> {
   const job = readJobFile(file);
   readPassphrase(job.passphraseFile);
-  using _lock = lockJob(homePaths().lock(job.job), job.job);
+  using _lock = lockJob(homePaths().lock(job.job), job.job, { by: "borgpull rollback" });
   await borgVersion();
   using ledger = openLedger(homePaths().stateDb);
   const work: Work = { job, ledger, id: repositoryOf(job).id, signal: options.signal };

@@ -28,7 +28,7 @@ export function conclude(
     return { outcome: "tampered", failure, warnings: [...warnings, ...said], ...archive };
   }
   if (verdict.outcome === "failed") return { ...verdict, ...archive };
-  const { outcome, report } = verdict;
+  const { outcome, report, failedDumps } = verdict;
   const failed = (problem: string, remedy: string): Ending => ({
     outcome: "failed",
     failure: { kind: "not-verified", problem, remedy },
@@ -53,5 +53,6 @@ export function conclude(
       "Run it again; if it stays, borg's cache on that machine is wrong: remove it there.",
     );
   }
-  return { outcome, figures: report.figures, warnings, ...archive };
+  const dumps = failedDumps.length > 0 ? { failedDumps } : {};
+  return { outcome, figures: report.figures, warnings, ...dumps, ...archive };
 }

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as os from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
+import { timerMilliseconds } from "../../schema/timer.ts";
 import { clean, lineReader } from "../lines.ts";
 
 export interface ShellOptions {
@@ -57,7 +58,8 @@ export async function shellAtHome(options: ShellOptions): Promise<ShellEnd> {
     await once(child, "error").catch(() => {});
     return { how: "not-started", said };
   }
-  const time = timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timeoutSeconds * 1000);
+  const time =
+    timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timerMilliseconds(timeoutSeconds));
   const limits = [...(signal ? [signal] : []), ...(time ? [time] : [])];
   const closed = once(child, "close");
   const ended = await once(child, "exit", { signal: AbortSignal.any(limits) }).catch(() => undefined);

@@ -6,7 +6,13 @@ import { isBorgctl, type Report } from "./messages.ts";
 import { failureOf, forwardingRefused } from "./why-failed.ts";
 
 export type Verdict =
-  | { readonly outcome: "good" | "warning"; readonly report: Report; readonly warnings: readonly string[] }
+  | {
+      readonly outcome: "good" | "warning";
+      readonly report: Report;
+      readonly warnings: readonly string[];
+      /** Names of the dumps that are not whole. */
+      readonly failedDumps: readonly string[];
+    }
   | { readonly outcome: "failed"; readonly failure: Failure; readonly warnings: readonly string[] };
 
 /** Judges a finished session. "good" here is the VPS's word: the repository itself is asked next. */
@@ -38,7 +44,7 @@ export function classify(facts: SessionFacts, context: Context): Verdict {
     }
     // Borg's judgement, save that nobody else has any business at the socket.
     const outcome = exitCode === 0 && facts.served.refused === 0 ? "good" : "warning";
-    return { outcome, report, warnings };
+    return { outcome, report, warnings, failedDumps: failedDumps(facts) };
   }
   return failed(failureOf(facts, context), warnings);
 }
@@ -55,7 +61,21 @@ function isWarning(exitCode: number | undefined, report: Report | undefined): bo
   return ownWarnings.includes(exitCode) || exitCode === 1 || (exitCode >= 100 && exitCode <= 127);
 }
 
-const ownWarnings: readonly (number | undefined)[] = [213, 217];
+const someDumpsFailed = 217;
+const ownWarnings: readonly (number | undefined)[] = [213, someDumpsFailed];
+
+function failedDumps(ran: Ran): readonly string[] {
+  const named = namedDumps(ran);
+  // Of very many messages not all are kept.
+  return named.length === 0 && ran.exitCode === someDumpsFailed ? ["(not named)"] : named;
+}
+
+function namedDumps({ messages }: Ran): readonly string[] {
+  const named = messages.flatMap((message) =>
+    message.type === "log" && message.level === "warning" ? (message.dump ?? []) : [],
+  );
+  return [...new Set(named)].slice(0, 100);
+}
 
 /** Home goes by its own clock; times in the archive, expiry of the pull key and whatever else runs there go by that of the VPS. */
 function skewedClock({ greeting, greeted }: Ran, { host }: Context): readonly string[] {
@@ -68,10 +88,11 @@ function skewedClock({ greeting, greeted }: Ran, { host }: Context): readonly st
 }
 
 /** What a person should read: warnings of borg and borgctl, and whoever else came to the socket. */
-function warningsOf({ messages, served, exitCode }: Ran): readonly string[] {
-  // The last words of a borgctl that failed are the failure's.
-  const last =
-    exitCode !== undefined && exitCode in borgctlFailures ? messages.findLast(isBorgctl) : undefined;
+function warningsOf(ran: Ran): readonly string[] {
+  const { messages, served, exitCode = -1 } = ran;
+  // The last words of a borgctl that failed are the failure's; dumps that failed were named already.
+  const told = exitCode in borgctlFailures || (exitCode === someDumpsFailed && namedDumps(ran).length > 0);
+  const last = told ? messages.findLast(isBorgctl) : undefined;
   const said = messages.flatMap((message) => {
     if (message.type === "log") return message.level === "warning" ? [clean(message.message)] : [];
     return isBorgctl(message) && message !== last ? [message.message] : [];

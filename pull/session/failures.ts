@@ -1,4 +1,5 @@
 import type { FailureKind } from "../result.ts";
+import { repositoryLost } from "../trust/config-file.ts";
 
 /** borgctl's own exit codes; its sentence on stderr goes before `problem`. */
 export const borgctlFailures: Readonly<
@@ -102,7 +103,9 @@ export const borgFailures: readonly {
     codes: [11, 13, 15, 16, 18],
     kind: "repository-missing",
     problem: "There is no usable repository at the place that the job names.",
-    remedy: 'Check that its disk is mounted; a new one is made by "pulumi up".',
+    get remedy() {
+      return repositoryLost();
+    },
   },
   {
     names: ["StorageQuotaExceeded", "InsufficientFreeSpaceError"],

@@ -12,7 +12,14 @@ export type Message =
       readonly bytesNew: number;
       readonly path: string;
     }
-  | { readonly type: "log"; readonly level: Level; readonly msgid?: string; readonly message: string }
+  | {
+      readonly type: "log";
+      readonly level: Level;
+      readonly msgid?: string;
+      readonly message: string;
+      /** The name of the dump whose end it tells. */
+      readonly dump?: string;
+    }
   | { readonly type: "text"; readonly message: string }
   /** Whose words they are comes first: a hook's user may be hostile, and none of it is taken for borg's or borgctl's. */
   | { readonly type: "command"; readonly message: string };
@@ -39,7 +46,12 @@ const words = z.union([
   z.object({ dump: z.string(), says: z.string() }),
 ]);
 /** How a dump ended; while it runs there is no code. */
-const dump = z.object({ dump: z.string(), code: z.int().min(0).max(255), bytes: count });
+const dump = z.object({
+  dump: z.string(),
+  code: z.int().min(0).max(255),
+  bytes: count,
+  last: z.string().optional(),
+});
 
 /** A traceback names its error at its end, some thousand characters in. */
 const longestMessage = 8192;
@@ -85,9 +97,15 @@ function saidByCommand(data: object): Message | undefined {
 function dumped(data: object): Message | undefined {
   const ended = dump.safeParse(data);
   if (!ended.success) return undefined;
-  const { dump: name, code, bytes: size } = ended.data;
-  const message = `The dump ${clean(name, 100)} ${code === 0 ? "was made" : `failed with exit code ${code}`}: ${bytes(size)}.`;
-  return { type: "log", level: code === 0 ? "info" : "warning", msgid: "dump", message };
+  const { code, bytes: size, last = "" } = ended.data;
+  const name = clean(ended.data.dump, 100);
+  if (code === 0) {
+    const message = `The dump ${name} was made: ${bytes(size)}.`;
+    return { type: "log", level: "info", msgid: "dump", message, dump: name };
+  }
+  const why = clean(last.trim().split("\n").at(-1) ?? "", 200);
+  const message = `The dump ${name} failed with exit code ${code}, after ${bytes(size)}${why ? `: ${why}` : "."}`;
+  return { type: "log", level: "warning", msgid: "dump", message, dump: name };
 }
 
 const levels: Readonly<Record<string, Level>> = {

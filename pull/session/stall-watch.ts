@@ -1,3 +1,5 @@
+import { timerMilliseconds } from "../../schema/timer.ts";
+
 /** So often is looked whether anything came: what counts is time in which this process ran, not that of a machine asleep or of a Ctrl-Z. */
 const looks = 20;
 
@@ -10,7 +12,7 @@ export function stallWatch(
   const look = () => {
     if (++quiet > looks) controller.abort();
   };
-  const timer = setInterval(look, (seconds * 1000) / looks);
+  const timer = setInterval(look, timerMilliseconds(seconds) / looks);
   return {
     signal: controller.signal,
     alive: () => {

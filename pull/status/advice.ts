@@ -100,6 +100,6 @@ export function remedyOf(kind: Advice["kind"], job: string): string {
     case "timer":
       return `Turn it on: "${systemctl().join(" ")} enable --now borgpull-${job}.timer", or "pulumi up".`;
     case "key":
-      return `Keep a copy elsewhere: "borgpull export-key ${job}".`;
+      return `Keep both elsewhere, on paper: "borgpull export-key ${job} --with-passphrase --paper".`;
   }
 }

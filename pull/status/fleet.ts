@@ -1,9 +1,8 @@
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
-import { readJobFile } from "../job.ts";
+import { jobNamesIn, readJobFile } from "../job.ts";
 import type { Ledger } from "../ledger.ts";
 import { recordsOf } from "./records.ts";
 import { type Standing, standing } from "./standing.ts";
@@ -21,14 +20,7 @@ export type FleetMember =
     };
 
 /** The names of all jobs that have a job file at home, in order. */
-export function jobNames(): readonly string[] {
-  const folder = path.dirname(homePaths().jobFile("x"));
-  if (!fs.existsSync(folder)) return [];
-  return fs
-    .readdirSync(folder)
-    .flatMap((file) => /^([a-z0-9][a-z0-9-]{0,39})\.json$/.exec(file)?.[1] ?? [])
-    .toSorted();
-}
+export const jobNames = (): readonly string[] => jobNamesIn(path.dirname(homePaths().jobFile("x")));
 
 /**
  * How jobs stand now. One that cannot be read hides no other.

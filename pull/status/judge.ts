@@ -50,14 +50,7 @@ export function judge({
   if (!lastGood) {
     return { state: "never", problem: "No good backup yet.", remedy: `Run "borgpull run ${job}".` };
   }
-  if (lastRun?.outcome === "warning") {
-    const [first = "borg warned.", ...more] = lastRun.warnings;
-    return {
-      state: "warning",
-      problem: `${sentence(clean(first, 300))}${more.length > 0 ? ` And ${more.length} more.` : ""}`,
-      remedy: `The backup was made; see whether what it lacks matters.`,
-    };
-  }
+  if (lastRun?.outcome === "warning") return runWithWarnings(job, lastRun);
   return { state: "good" };
 }
 
@@ -72,6 +65,20 @@ function failedRun(job: string, { outcome, failure, started }: LastRun): Judgeme
         ? `The run of ${localTime(started)} came to no end: borgpull was killed, or the machine went down.`
         : `The run of ${localTime(started)} failed.`,
     remedy: `Run "borgpull run ${job}".`,
+  };
+}
+
+function runWithWarnings(job: string, { warnings, failedDumps }: LastRun): Judgement {
+  // What a dump says of itself comes among borg's warnings of files, of which there may be many.
+  const [dump] = failedDumps ? warnings.filter((text) => text.startsWith("The dump ")) : [];
+  const first = dump ?? warnings[0] ?? "borg warned.";
+  const more = warnings.length > 1 ? ` And ${warnings.length - 1} more.` : "";
+  return {
+    state: "warning",
+    problem: `${sentence(clean(first, 300))}${more}`,
+    remedy: failedDumps
+      ? `The backup was made without ${clean(failedDumps.join(", "), 200)}: try that command on the VPS as its user, then run "borgpull run ${job}".`
+      : "The backup was made; see whether what it lacks matters.",
   };
 }
 

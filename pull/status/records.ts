@@ -12,6 +12,7 @@ import {
   type Ledger,
   type RunRecord,
 } from "../ledger.ts";
+import { clockSlack } from "../time.ts";
 import { readConfigCopy } from "../trust/config-file.ts";
 import { growthMilliseconds, type Size } from "./growth.ts";
 
@@ -39,8 +40,6 @@ export interface JobRecords {
 
 /** The last that has ended, and those that are open. */
 const mostRuns = 10;
-/** More than clocks that are kept in step ever differ by. */
-const clockSlack = 3600_000;
 
 /**
  * Reads a job's records; it waits for nobody and changes nothing.

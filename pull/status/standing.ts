@@ -32,6 +32,8 @@ export interface LastRun {
   readonly outcome: Outcome | "abandoned";
   readonly failure?: Failure;
   readonly warnings: readonly string[];
+  /** Names of the dumps that are not whole in its archive; left out when all are. */
+  readonly failedDumps?: readonly string[];
 }
 
 export interface CheckStanding {
@@ -121,8 +123,12 @@ function lastGoodBackup(record: RunRecord, now: number): LastGoodBackup {
 function lastEnded({ runs, held }: JobRecords): LastRun | undefined {
   const record = runs.find(({ outcome }) => outcome !== undefined || !held);
   if (!record) return undefined;
-  const { run, started, finished = started, outcome = "abandoned", failure, warnings } = record;
-  return { run, started, finished, outcome, ...(failure ? { failure } : {}), warnings };
+  const { run, started, finished = started, outcome = "abandoned", failure, warnings, failedDumps } = record;
+  return {
+    ...{ run, started, finished, outcome, warnings },
+    ...(failure ? { failure } : {}),
+    ...(failedDumps ? { failedDumps } : {}),
+  };
 }
 
 function checkStandings({ care = {} }: JobFile, { checks, knownSince }: JobRecords, now: number) {

@@ -14,20 +14,32 @@ export interface ConfigFile {
   readonly id: string;
 }
 
+/** What the folder with home's copy of a job's key is called once a person has given the repository up. */
+export const lostName = (keyCopy: string): string => `${keyCopy}.lost`;
+
+/**
+ * What to do where a repository is missing: `pulumi up` makes no empty one in the place of one that home knows.
+ * @param keyCopy the folder with home's copy of its key
+ */
+export function repositoryLost(keyCopy = homePaths().keyCopy("JOB")): string {
+  const name = path.basename(keyCopy);
+  return `Mount its disk. If it is truly lost, rename ${keyCopy} to ${lostName(name)} and run "pulumi up", which then makes a new one.`;
+}
+
 /** No repository is where the job says. */
 export class RepositoryMissingError extends UserError {
   override readonly name = "RepositoryMissingError";
 }
 
-/** The config as it is in the repository. @throws RepositoryMissingError */
-export function readConfig(repository: string): ConfigFile {
+/** The config as it is in the repository. @param job for the error alone @throws RepositoryMissingError */
+export function readConfig(repository: string, job = "JOB"): ConfigFile {
   const file = path.join(repository, "config");
   const text = readIfThere(file);
   const id = text === undefined ? undefined : idInConfig(text);
   if (text === undefined || id === undefined) {
     throw new RepositoryMissingError(
       `There is no borg repository at ${repository}.`,
-      'Check that its disk is mounted; a new one is made by "pulumi up".',
+      repositoryLost(homePaths().keyCopy(job)),
     );
   }
   return { text, id, digest: digestOf(text) };
@@ -89,7 +101,14 @@ function readIfThere(file: string): string | undefined {
   try {
     return fs.readFileSync(file, "utf8");
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ENOTDIR"].includes(code)) return undefined;
+    throw new UserError(
+      `${file} cannot be read (${code}).`,
+      "Look at the disk that it is on, and whether you may read it.",
+      {
+        cause: error,
+      },
+    );
   }
 }

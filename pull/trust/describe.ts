@@ -1,5 +1,6 @@
 import type { Breach } from "../ledger.ts";
 import { clean } from "../lines.ts";
+import { localTime } from "../time.ts";
 import type { Finding } from "./finding.ts";
 
 /** One finding in a few words, fit for a terminal: names in it may be a hostile VPS's. */
@@ -40,10 +41,10 @@ export function describeFindings(findings: readonly Finding[]): string {
 
 /** One sentence of what and when. */
 export function describeBreach({ job, found, findings, runs }: Breach): string {
-  const when = new Date(found).toISOString().replace(/\.\d+Z/, "Z");
   const during = runs.length > 0 ? `during run ${runs.join(", ")}` : "while no run of ours was recorded";
-  return `The repository of ${job} was tampered with (found ${when}, ${during}): ${describeFindings(findings)}.`;
+  return `The repository of ${job} was tampered with (found ${localTime(found)}, ${during}): ${describeFindings(findings)}.`;
 }
 
+/** What a person has to decide. */
 export const breachRemedy = (job: string): string =>
-  `Pulls go on; nothing is pruned or compacted until you have looked at it and run "borgpull rollback ${job}" or "borgpull accept ${job}".`;
+  `Pulls go on; nothing is pruned or compacted until you have looked at it: run "borgpull rollback ${job}" to go back to before it, or "borgpull accept ${job}" if it was you.`;

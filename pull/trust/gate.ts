@@ -45,7 +45,7 @@ export class TamperedError extends UserError {
  */
 export async function gate(options: GateOptions): Promise<GateResult> {
   const { job, ledger } = options;
-  const config = readConfig(job.repository);
+  const config = readConfig(job.repository, job.job);
   await freeStaleLock(job.repository, { waitSeconds: job.limits.lockWaitSeconds, signal: options.signal });
   const copy = readConfigCopy(job.job);
   if (copy && copy.id !== config.id) throw anotherRepository(job, config.id);

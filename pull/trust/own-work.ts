@@ -45,6 +45,10 @@ export function endOwn(
   const removed = operation.archives.filter(({ id }) => gone.some((archive) => archive.id === id));
   const all = removed.length === operation.archives.length;
   ledger.endOperation(operation.number, all ? "done" : "failed");
-  const text = `${removed.length} of ${operation.archives.length} archives removed`;
-  ledger.note(job.job, "prune", all ? text : `${text}, then it was interrupted`);
+  const text = `${removed.length} archive(s) removed`;
+  ledger.note(
+    job.job,
+    "prune",
+    all ? text : `${text} of ${operation.archives.length} that were to go, then it was interrupted`,
+  );
 }

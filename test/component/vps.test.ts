@@ -116,6 +116,17 @@ suite("a Vps", () => {
     assert.deepEqual(inputs.connection, { ...target, user: "admin", port: 2222, jump: through });
   });
 
+  test("tells the preflight alone which identities the config names, as it names them", async () => {
+    const jump = { address: "jump.example.com", hostKey };
+    const identities = async (more: Partial<VpsArgs>) =>
+      (await vps(more)).flatMap(({ name, inputs }) =>
+        inputs.identities === undefined ? [] : [[name, inputs.identities]],
+      );
+    assert.deepEqual(await identities({ identity: "~/key", jump }), [["web1-preflight", { host: "~/key" }]]);
+    const both = { host: "/root/key", jump: "agent" };
+    assert.deepEqual(await identities({ jump: { ...jump, identity: "agent" } }), [["web1-preflight", both]]);
+  });
+
   test("adopts only when told to", async () => {
     const adopting = (declared: Awaited<ReturnType<typeof vps>>) =>
       declared.filter(({ inputs }) => inputs.adopt !== undefined).map(({ name }) => name);

@@ -147,6 +147,7 @@ describe("of a repository with a byte that has flipped", { timeout: 300_000 }, (
     assert.equal((await check({ job, ledger, kind: "data" })).outcome, "good");
     assert.deepEqual(await care({ job, ledger }), []);
     assert.equal(ledger.archives(idOf(job)).filter(({ gone }) => gone?.why === "pruned").length, 2);
+    await compact({ job, ledger });
     assert.equal(ledger.mark(idOf(job))?.why, "compact");
   });
 });
@@ -283,25 +284,25 @@ describe("by the job's care", { timeout: 300_000 }, () => {
     return { warnings, checks: done.map(({ kind }) => kind), events: said.map(({ kind }) => kind) };
   };
 
-  it("nothing is checked in the first week, and the first prune is compacted when the proof is good", async () => {
+  const good = { proof: async () => ({ outcome: "good" }) as const };
+  const none = { warnings: [], checks: [], events: [] };
+
+  it("in the first week nothing is checked, and what the first prune removed is not freed", async () => {
     const steps: string[] = [];
-    const bad = { proof: async () => ({ outcome: "ended" }) as const };
-    assert.deepEqual(await careAt(0, { ...bad, onStep: (text) => void steps.push(text) }), {
-      warnings: [],
-      checks: [],
-      events: ["prune"],
-    });
+    const onStep = (text: string) => void steps.push(text);
+    assert.deepEqual(await careAt(0, { ...good, onStep }), { ...none, events: ["prune"] });
     assert.ok(steps.some((text) => text.startsWith("removing archives")));
-    const good = { proof: async () => ({ outcome: "good" }) as const };
-    assert.deepEqual(await careAt(0, good), { warnings: [], checks: [], events: ["compact"] });
-    assert.deepEqual(await careAt(0, good), { warnings: [], checks: [], events: [] });
+    assert.deepEqual(await careAt(0, good), none);
     const { code, stdout } = await borgpull(["check", "--all", "--if-due"]);
     assert.deepEqual([code, stdout], [0, "web1: no check is due.\n"]);
   });
 
-  it("each check comes when it is due, and not before", async () => {
-    assert.deepEqual((await careAt(6)).checks, ["archives"], "a week after the first run");
-    assert.deepEqual((await careAt(7)).checks, []);
+  it("each check comes when it is due, and not before; then the room is freed, when the proof is good", async () => {
+    assert.deepEqual(await careAt(6, good), { ...none, checks: ["archives"] }, "a week after the first run");
+    const ended = { proof: async () => ({ outcome: "ended" }) as const };
+    assert.deepEqual(await careAt(7, ended), none);
+    assert.deepEqual(await careAt(7, good), { ...none, events: ["compact"] });
+    assert.deepEqual(await careAt(7, good), none);
     assert.deepEqual((await careAt(13)).checks, ["repository", "archives"]);
   });
 

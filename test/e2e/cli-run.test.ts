@@ -278,12 +278,12 @@ function onTerminal(...words: string[]) {
 test("an unknown job, a home without jobs, and words that do not go together are told in a sentence", async () => {
   const unknown = await borgpull(["run", "nojob"]);
   assert.equal(unknown.code, 2);
-  assert.match(unknown.stderr, /There is no job file/);
+  assert.match(unknown.stderr, /There is no job "nojob" on this machine\. There are: /);
   const none = await borgpull(["run", "--all"], {
     env: { BORGPULL_CONFIG: path.join(home.folder, "empty") },
   });
   assert.equal(none.code, 2);
-  assert.match(none.stderr, /^There is no job in .*empty\/jobs\. Declare one/);
+  assert.match(none.stderr, /^No job is declared on this machine \(none is in .*empty\/jobs\)\. Declare one/);
   for (const words of [["run"], ["run", "web1", "--all"]]) {
     const { code, stderr } = await borgpull(words);
     assert.equal(code, 64);

@@ -99,12 +99,15 @@ for (const base of ["debian12", "debian13"] as const)
         timeoutSeconds: 60,
       });
       const hooks = { onError: hook("1"), after: hook("2") };
-      const { outcome, warnings, run } = await job.pull(dumps, hooks, { onNote: (text) => notes.push(text) });
+      const { outcome, warnings, failedDumps, run } = await job.pull(dumps, hooks, {
+        onNote: (text) => notes.push(text),
+      });
       assert.equal(outcome, "warning");
       assert.match(
         warnings.join("\n"),
-        /The dump half failed with exit code 3: 5 B\.\nThe dump missing failed with exit code 127/,
+        /^The dump half failed with exit code 3, after 5 B: words\nThe dump missing failed with exit code 127, after 0 B: .*no-such-dump: not found$/,
       );
+      assert.deepEqual(failedDumps, ["half", "missing"]);
       assert.deepEqual(
         notes.filter((text) => /hook:|dump half:/.test(text)),
         ["dump half: words", "onError hook: warning 1", "after hook: warning 2"],
@@ -127,7 +130,7 @@ for (const base of ["debian12", "debian13"] as const)
         "",
       ]);
       assert.equal(content("whole"), "whole\n");
-      assert.equal(content("half.FAILED"), "exit code 3, after 5 bytes\n");
+      assert.equal(content("half.FAILED"), "exit code 3, after 5 bytes\nwords\n");
       const made = fs.readFileSync(path.join(folder, "large.bin"));
       assert.deepEqual(made, execFileSync("sh", ["-c", large], { maxBuffer: 10 << 20 }));
     });

@@ -1,9 +1,13 @@
 /** Several hosts in one stack: what one of them has done to it, the others do not feel, and one `up` mends it. */
 import assert from "node:assert/strict";
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { command } from "../../sandbox/command.ts";
 import { vpsPaths } from "../../schema/paths.ts";
+import { planned } from "./plan.ts";
 import { type Ended, openProgram, type Program } from "./program.ts";
+import { reloadSshd } from "./pull-fixture.ts";
 
 const skip = process.getuid?.() !== 0 && "boots hosts, which needs root: run it with sudo";
 const names = ["web1", "db1", "app1"] as const;
@@ -87,12 +91,57 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
     await clean();
   });
 
-  it("shows a dead host as it was last known, with a warning, and does not call that clean", async () => {
+  it("tries another port or identity before the job has it: shown at one place, refused in one sentence, or taken with nothing else changed", async () => {
+    const db1 = program.host("db1");
+    const nowhere = "/nowhere/key";
+    const jobFile = path.join(program.stack.folder, "home/config/jobs/db1.json");
+    const [job, before] = [await fs.readFile(jobFile, "utf8"), await archive("db1")];
+    const refused = [
+      [{ port: 2222 }, "~ port: 22 => 2222", `\\[${db1.address}\\]:2222 cannot be reached`],
+      [{ identity: nowhere }, `=> "${nowhere}"`, `${nowhere}: the private key cannot be read`],
+    ] as const;
+    for (const [change, difference, reason] of refused) {
+      await configure("one", { db1: change });
+      const { code, out } = await program.preview();
+      assert.equal(code, 0, out);
+      assert.ok(planned(out).includes("~ db1-preflight (update)"), out);
+      assert.ok(
+        planned(out).some((line) => line.includes(difference)),
+        out,
+      );
+      assert.equal(out.match(new RegExp(reason, "g"))?.length, 1, out);
+      failed(await program.up(), new RegExp(`error: ${reason}`));
+      assert.equal(await fs.readFile(jobFile, "utf8"), job);
+    }
+
+    const drop = "/etc/ssh/sshd_config.d/00-port.conf";
+    await db1.run(`printf 'Port 22\\nPort 2222\\n' > ${drop}`);
+    await reloadSshd(db1);
+    await configure("one", { db1: { port: 2222 } });
+    const { out } = await program.preview();
+    assert.doesNotMatch(out, /cannot be reached/);
+    assert.deepEqual(
+      planned(out).filter((line) => line.endsWith("(update)")),
+      ["~ db1-preflight (update)", "~ db1-job (update)"],
+    );
+    well(await program.up());
+    assert.match(await fs.readFile(jobFile, "utf8"), /"port": 2222/);
+    assert.equal(await archive("db1"), before);
+    await clean();
+    await configure("one");
+    well(await program.up());
+    await db1.run(`rm ${drop}`);
+    await reloadSshd(db1);
+  });
+
+  it("shows a dead host as it was last known, with one warning, and does not call that clean", async () => {
     await program.host("web1").stop();
     await forget(program.host("web1").address);
     const { code, out } = await program.preview(noPull);
     assert.equal(code, 0, out);
-    assert.match(out, new RegExp(`warning: .*${program.host("web1").address} cannot be reached`));
+    const warning = new RegExp(`${program.host("web1").address} cannot be reached`, "g");
+    assert.equal(out.match(warning)?.length, 1, out);
+    assert.match(out, /~ borgpull:index:SshdDropIn: \(update\)/, "all of it is unknown");
     assert.doesNotMatch(out, /^ *[-+]+ *borgpull:/m, "nothing is to be made or deleted");
     assert.equal(await program.clean(), 7);
     await program.host("web1").start();
@@ -127,7 +176,9 @@ describe("a fleet of three hosts", { skip, timeout: 480_000 }, () => {
     await move(web1.address, moved);
     await forget(web1.address);
     await configure("three");
-    failed(await program.up(noPull), new RegExp(`error: ${web1.address} cannot be reached`));
+    const ended = await program.up(noPull);
+    failed(ended, new RegExp(`error: ${web1.address} cannot be reached`));
+    assert.equal(diagnostics(ended.out).match(/unhealthy state/g)?.length, 1, "one warning");
     assert.equal(await excluded("db1"), "fm:three\n");
     assert.equal(await excluded("web1"), "fm:two\n");
 

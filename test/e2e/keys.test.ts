@@ -97,6 +97,11 @@ test("the paper form, typed in line by line, does it too", async () => {
 
   const both = await borgpull(["export-key", "web1", "--paper", "--with-passphrase"]);
   assert.ok(both.stdout.includes(`\nPassphrase: ${passphrase}\n`), "only when it is asked for");
+  assert.match(
+    stderr,
+    /^web1: this is the key without its passphrase, .* neither this machine nor the VPS is\.\n$/,
+  );
+  assert.match(both.stderr, /^web1: this is the key and its passphrase: it belongs where neither /);
 });
 
 test("a key that home does not know is not exported, and gets no other passphrase", async () => {

@@ -74,7 +74,7 @@ test("an archive is a folder to look into, read-only, for this user alone; nothi
   assert.match(other.stderr, /Permission denied/);
   const refused = await borgpull(["prune", "web1"]);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /Job web1 is being worked on/);
+  assert.match(refused.stderr, /Job web1 is being worked on by "borgpull mount" \(process \d+\), since /);
   process.kill(group(run), "SIGINT");
   assert.equal(await run.ended, 0);
   assert.match(run.said(), /web1-20261102\S+ of 2026-11-02 03:00 \(good\) is at .*look\. Pulls of web1 wait/);

@@ -213,7 +213,7 @@ test("a repository that another borg has locked", async () => {
 
 test("no repository", async () => {
   editJob(file, (data) => ({ ...data, repository: path.join(home.folder, "nowhere") }));
-  await fails("repository-missing");
+  await fails("repository-missing", new RegExp(`rename .*/${job} to ${job}\\.lost `));
 });
 
 test("a full disk at home", async () => {

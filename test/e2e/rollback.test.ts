@@ -92,12 +92,14 @@ suite("on Debian 12, an archive deleted and two good pulls later", () => {
     assert.deepEqual(snapshot(), earlier);
   });
 
-  test("without a terminal and --yes nothing is done: 64", async () => {
+  test("without a terminal and --yes it is shown what would be done, and nothing is: 64", async () => {
     const earlier = ledgerRows();
-    for (const verb of ["rollback", "accept"]) {
-      const { code, stderr } = await borgpull([verb, "web1"]);
+    const previews = { rollback: "1 archive comes back:\n", accept: "To accept this means for web1:\n" };
+    for (const [verb, preview] of Object.entries(previews)) {
+      const { code, stdout, stderr } = await borgpull([verb, "web1"]);
       assert.equal(code, 64);
-      assert.match(stderr, /--yes/);
+      assert.ok(stdout.includes(preview), stdout);
+      assert.match(stderr, /Nothing was changed: .*--yes/);
     }
     assert.deepEqual(ledgerRows(), earlier);
   });

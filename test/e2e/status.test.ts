@@ -116,7 +116,7 @@ describe("six jobs of half a year", () => {
 it("without a job there is one sentence", async () => {
   using _home = makeFleetHome();
   const { code, stdout } = await borgpull(["status"]);
-  assert.match(stdout, /^No job is declared on this machine: .*\n$/);
+  assert.match(stdout, /^No job is declared on this machine \(none is in .*\n$/);
   assert.equal(code, 0);
   assert.equal((await borgpull(["status", "--nagios"])).code, 3);
   assert.ok(!fs.existsSync(homePaths().stateDb), "who looks makes nothing");
@@ -134,7 +134,7 @@ it("a job file that cannot be read and records that are not there are told, and 
   assert.match(stdout, /state\.db is not there/);
   assert.equal(code, 2);
   const unknown = await borgpull(["status", "web3"]);
-  assert.match(unknown.stdout, /no job file/);
+  assert.match(unknown.stdout, /There is no job "web3" on this machine\. Did you mean web1\?/);
   assert.equal(unknown.code, 2);
 });
 

@@ -44,6 +44,7 @@ export interface Driver extends AsyncDisposable {
     type: string,
     olds: Plain,
     news: Plain,
+    name?: string,
   ): Promise<{ changes: boolean; paths: Record<string, string>; replaces: string[] }>;
   create(
     type: string,
@@ -56,6 +57,7 @@ export interface Driver extends AsyncDisposable {
     id: string,
     outputs: Plain,
     inputs: Plain,
+    name?: string,
   ): Promise<{ id: string; outputs: Plain; inputs: Plain; refreshBeforeUpdate: boolean }>;
   update(
     type: string,
@@ -127,8 +129,8 @@ export async function startProvider(
           .map((f: Message) => ({ property: f.getProperty(), reason: f.getReason() })),
       };
     },
-    diff: async (type, olds, news) => {
-      const answer = await call("diff", request(pb.DiffRequest, type, { Olds: olds, News: news }));
+    diff: async (type, olds, news, name) => {
+      const answer = await call("diff", request(pb.DiffRequest, type, { Olds: olds, News: news }, name));
       const kinds = Object.entries(pb.PropertyDiff.Kind);
       const paths: [string, string][] = [];
       answer.getDetaileddiffMap().forEach((d: Message, path: string) => {
@@ -151,10 +153,10 @@ export async function startProvider(
         refreshBeforeUpdate: answer.getRefreshBeforeUpdate(),
       };
     },
-    read: async (type, id, outputs, inputs) => {
+    read: async (type, id, outputs, inputs, name) => {
       const answer = await call(
         "read",
-        request(pb.ReadRequest, type, { Id: id, Properties: outputs, Inputs: inputs }),
+        request(pb.ReadRequest, type, { Id: id, Properties: outputs, Inputs: inputs }, name),
       );
       return {
         id: answer.getId(),

@@ -122,11 +122,28 @@ test("a repository that is not there any more is not replaced by an empty one", 
   const { id, outputs } = await provider.create(type, inputs);
   await fs.rename(inputs.path, `${inputs.path}.unmounted`);
   await assert.rejects(provider.read(type, id, outputs, inputs), /no repository at .*gone any more/);
-  await assert.rejects(provider.update(type, id, outputs, inputs), /no empty one is made in its place/);
+  await assert.rejects(
+    provider.update(type, id, outputs, inputs),
+    /no empty one is made in its place\. Mount its disk\. If it is truly lost, rename .*gone to gone\.lost /,
+  );
   await assert.rejects(provider.create(type, inputs), /no empty one is made in its place/);
   await assert.rejects(fs.stat(inputs.path), { code: "ENOENT" });
   await fs.rename(`${inputs.path}.unmounted`, inputs.path);
   assert.deepEqual((await drift(provider, type, id, outputs, inputs)).paths, {});
+});
+
+test("a repository that a person has given up gets a new one in its place, and its own key stays beside", async () => {
+  const type = "borgpull:index:Repository";
+  const inputs = repository("lost");
+  const { id, outputs } = await provider.create(type, inputs);
+  await fs.rm(inputs.path, { recursive: true });
+  await fs.rename(inputs.keyCopy, `${inputs.keyCopy}.aside`);
+  await assert.rejects(provider.update(type, id, outputs, inputs), /no empty one is made in its place/);
+  await fs.rename(`${inputs.keyCopy}.aside`, `${inputs.keyCopy}.lost`);
+  const { outputs: anew } = await provider.update(type, id, outputs, inputs);
+  assert.notEqual(anew.repositoryId, outputs.repositoryId);
+  assert.match(await fs.readFile(`${inputs.keyCopy}.lost/config`, "utf8"), /^key = /m);
+  assert.deepEqual((await drift(provider, type, id, anew, inputs)).paths, {});
 });
 
 test("a foreign repository is refused, and taken with import", async () => {

@@ -51,6 +51,31 @@ test("a host key that changed, an address where nobody answers, a login that is 
   assert.match(await failedRead(lab.provider, outputs, with_({ user: "daemon" })), /does not let daemon in/);
 });
 
+test("a host that is down is told by the first that reads it; the others give their last known state, which is no clean one", async () => {
+  const path = "/etc/read.conf";
+  const { outputs } = await lab.provider.create(type, inputs());
+  const down = { ...inputs(), connection: { ...lab.on.connection, port: 2 } };
+  const names = ["one", "two", "three"];
+  await using fresh = await startProvider();
+  const answers = await Promise.allSettled(names.map((name) => fresh.read(type, path, outputs, down, name)));
+  const [failed, ...more] = answers.flatMap((answer) =>
+    answer.status === "rejected" ? [answer.reason] : [],
+  );
+  assert.deepEqual(more, []);
+  assert.match(String(failed), /cannot be reached/);
+  const quiet = answers.flatMap((answer, index) =>
+    answer.status === "fulfilled" ? [{ name: names[index], ...answer.value }] : [],
+  );
+  assert.equal(quiet.length, 2);
+  for (const { name, ...read } of quiet) {
+    assert.deepEqual(read, { id: path, outputs, inputs: down, refreshBeforeUpdate: true });
+    const differs = async () => (await fresh.diff(type, outputs, inputs(), name)).changes;
+    assert.equal(await differs(), true);
+    await fresh.read(type, path, outputs, inputs(), name);
+    assert.equal(await differs(), false);
+  }
+});
+
 test("a login that is not root and has no sudo is one clear error", async () => {
   await lab.host.run(
     "useradd -m -s /bin/sh plain; mkdir -m 700 /home/plain/.ssh; cp /root/.ssh/authorized_keys /home/plain/.ssh/; chown -R plain /home/plain/.ssh",
@@ -70,7 +95,8 @@ test("another address is no difference, another host key is, and the update prov
   };
   assert.deepEqual((await lab.provider.diff(type, outputs, moved)).paths, {});
   await lab.host.reinstall();
-  await failedRead(lab.provider, outputs, inputs());
+  await using fresh = await startProvider(); // the other has said that sentence already
+  await failedRead(fresh, outputs, inputs());
   const renewed = { ...inputs(), connection: { ...lab.on.connection, hostKeys: lab.host.hostKeys } };
   assert.deepEqual((await lab.provider.diff(type, outputs, renewed)).paths, {
     "connection.hostKeys": "UPDATE",
@@ -78,6 +104,47 @@ test("another address is no difference, another host key is, and the update prov
   const repaired = await lab.provider.update(type, "/etc/read.conf", outputs, renewed);
   assert.deepEqual((await drift(lab.provider, type, "/etc/read.conf", repaired.outputs, renewed)).paths, {});
   assert.ok((await lab.host.run("cat /etc/read.conf")).includes(owner));
+});
+
+test("the preflight alone differs by every part of the connection, and its update tries that", async () => {
+  const jump = { ...lab.on.connection, hostKeys: lab.host.hostKeys };
+  const connection = jump;
+  const keyword = "X11Forwarding";
+  const given = {
+    ...lab.on,
+    connection,
+    identities: {},
+    privilege: "root",
+    dropIn: {
+      path: "/etc/ssh/sshd_config.d/60-it.conf",
+      content: `Match User root\n    ${keyword} no\n`,
+      user: "root",
+      settings: { [keyword]: "no" },
+    },
+  };
+  const { outputs } = await lab.provider.create("borgpull:index:Preflight", given);
+  const paths = async (news: Record<string, unknown>) =>
+    (await lab.provider.diff("borgpull:index:Preflight", outputs, { ...given, ...news })).paths;
+  const auth = "/nowhere/key";
+  assert.deepEqual(await paths({}), {});
+  assert.deepEqual(
+    await paths({ connection: { ...connection, host: "moved.example.com", port: 2222, user: "admin" } }),
+    {
+      "connection.host": "UPDATE",
+      "connection.port": "UPDATE",
+      "connection.user": "UPDATE",
+    },
+  );
+  assert.deepEqual(await paths({ connection: { ...connection, jump } }), { "connection.jump": "ADD" });
+  assert.deepEqual(await paths({ connection: { ...connection, auth } }), {}, "another machine's own");
+  const named = { connection: { ...connection, auth }, identities: { host: auth } };
+  assert.deepEqual(await paths(named), { "connection.auth": "UPDATE" });
+  const update = (news: Record<string, unknown>) =>
+    lab.provider.update("borgpull:index:Preflight", "root", outputs, { ...given, ...news });
+  await assert.rejects(update(named), /\/nowhere\/key: the private key cannot be read/);
+  await assert.rejects(update({ connection: { ...connection, port: 2222 } }), /\]:2222 cannot be reached/);
+  const { outputs: updated } = await update({ connection: { ...connection, jump } });
+  assert.deepEqual(updated.connection, { ...connection, jump });
 });
 
 test("delete on a host that is gone fails, and succeeds when the host is to be forgotten", async () => {

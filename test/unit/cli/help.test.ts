@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { test } from "node:test";
 import { borgpullProgram } from "../../../cli/program.ts";
+import { version } from "../../../schema/version.ts";
 import { cliReference, helpOf } from "../../../tools/cli-docs.ts";
+import { borgpull } from "../../borgpull.ts";
 
 test("every verb's help describes each argument and option, and has an example", () => {
   for (const verb of borgpullProgram().commands.filter((command) => command.name() !== "complete")) {
@@ -12,6 +14,11 @@ test("every verb's help describes each argument and option, and has an example",
     for (const argument of verb.registeredArguments)
       assert.ok(argument.description, `${verb.name()} ${argument.name()}`);
   }
+});
+
+test("borgpull --version prints the version", async () => {
+  const { stdout, code } = await borgpull(["--version"]);
+  assert.deepEqual({ stdout, code }, { stdout: `${version}\n`, code: 0 });
 });
 
 test("docs/cli.md is what the help says: tools/cli-docs.ts writes it anew", () => {

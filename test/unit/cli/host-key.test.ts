@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import * as net from "node:net";
 import { test } from "node:test";
 import { exitCodeOf, worst } from "../../../cli/exit-code.ts";
-import { fingerprint, parseAddress } from "../../../cli/host-key.ts";
+import { fingerprint, noKey, parseAddress, whatKeepsFrom } from "../../../cli/host-key.ts";
 
 test("an address is a host, with a port or without", () => {
   assert.deepEqual(parseAddress("web1.example.com"), { host: "web1.example.com", port: 22 });
@@ -29,6 +31,21 @@ test("what ssh-keyscan could take for an option, and what is no address, is refu
 test("a fingerprint is as ssh-keygen shows it", () => {
   const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINbd6N2HnyaRS5MPtd/T0PaLg+OtxzeFPnWB2BerfFKq";
   assert.equal(fingerprint(key), "ssh-ed25519 SHA256:b08MLl7LPjceBOhwj2PeZwVmCd2oPDh4KH3oyyk2tfo");
+});
+
+test("why there is no key is told apart: the name, the port, a silent host, another service", async () => {
+  const server = net.createServer((socket) => socket.on("error", () => {}).end("hello\n"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const at = { host: "127.0.0.1", port: (server.address() as net.AddressInfo).port };
+  const why = async (address: typeof at) => noKey(address, await whatKeepsFrom(address)).problem;
+  assert.match(await why(at), /is open, but shows no host key/);
+  server.close();
+  await once(server, "close");
+  assert.match(await why(at), /^127\.0\.0\.1 refuses connections to port \d+\.$/);
+  assert.match(await why({ host: "nosuch.invalid", port: 22 }), /^The name nosuch\.invalid does not resolve/);
+  assert.match(noKey(at, "ETIMEDOUT").problem, /does not answer on port/);
+  assert.match(noKey(at, "EHOSTUNREACH").problem, /cannot be reached \(EHOSTUNREACH\)/);
 });
 
 test("the exit code of several runs is the one that needs a person most", () => {

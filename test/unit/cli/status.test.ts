@@ -79,7 +79,10 @@ test("the same advice for several jobs is given once", () => {
   });
   using ledger = openLedger(homePaths().stateDb);
   const text = statusTable({ members: fleet(jobNames(), ledger, now), next, now }, 200);
-  assert.match(text, /\n\na, b: Key and passphrase .* "borgpull export-key\s+JOB"\.$/);
+  assert.match(
+    text,
+    /\n\na, b: Key and passphrase .* "borgpull\s+export-key\s+JOB\s+--with-passphrase\s+--paper"\.$/,
+  );
 });
 
 test("a Nagios line has one bar, no line break and a bounded text, whatever a VPS says", () => {

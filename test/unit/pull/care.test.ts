@@ -26,16 +26,10 @@ describe("what is due", () => {
   });
 
   test("each at its own pace, in an order in which nothing is freed before it was looked at", () => {
-    assert.deepEqual(dueCare(all, fresh, 7 * day), [
-      "prune",
-      "repository",
-      "archives",
-      "data",
-      "proof",
-      "compact",
-    ]);
+    assert.deepEqual(dueCare(all, fresh, 7 * day), ["prune", "repository", "archives", "data", "proof"]);
     const slower = { ...all, checkArchives: 2 * week, checkData: 4 * week };
-    assert.deepEqual(dueCare(slower, fresh, 15 * day), [
+    const pruned = { ...done("compact", 8 * day), removed: true };
+    assert.deepEqual(dueCare(slower, pruned, 15 * day), [
       "prune",
       "repository",
       "archives",
@@ -45,7 +39,7 @@ describe("what is due", () => {
   });
 
   test("a check of borg's not before its period has passed since the first run; a prune and a proof at once", () => {
-    assert.deepEqual(dueCare(all, fresh, 6 * day), ["prune", "proof", "compact"]);
+    assert.deepEqual(dueCare(all, fresh, 6 * day), ["prune", "proof"]);
   });
 
   for (const kind of ["prune", "repository", "archives", "data", "proof"] as const) {
@@ -72,9 +66,15 @@ describe("what is due", () => {
   test("a compaction only after something was removed, or where a prune is due as well", () => {
     const only = { compact: week };
     assert.deepEqual(dueCare(only, fresh, 100 * day), []);
-    assert.deepEqual(dueCare(only, { ...fresh, removed: true }, 100 * day), ["compact"]);
-    assert.deepEqual(dueCare({ ...only, prune: week }, fresh, 100 * day), ["prune", "compact"]);
+    const long = done("compact", 93 * day);
+    assert.deepEqual(dueCare(only, long, 100 * day), []);
+    assert.deepEqual(dueCare(only, { ...long, removed: true }, 100 * day), ["compact"]);
+    assert.deepEqual(dueCare({ ...only, prune: week }, long, 100 * day), ["prune", "compact"]);
     assert.deepEqual(dueCare(only, { ...done("compact", 95 * day), removed: true }, 100 * day), []);
+  });
+
+  test("not with the first prune: what that removes can be brought back for a period", () => {
+    assert.deepEqual(dueCare({ prune: week, compact: week }, fresh, 100 * day), ["prune"]);
   });
 
   test("what was removed is known by the order of the marks, whatever the clock said", () => {

@@ -24,6 +24,7 @@ interface Case {
     readonly kind?: string;
     readonly text?: string;
     readonly warnings?: readonly string[];
+    readonly failedDumps?: readonly string[];
   };
 }
 
@@ -59,7 +60,10 @@ for (const one of cases) {
     const verdict = classify(factsOf(one), context);
     assert.equal(verdict.outcome, one.expect.outcome);
     if (one.expect.warnings) assert.deepEqual(verdict.warnings, one.expect.warnings);
-    if (verdict.outcome !== "failed") return;
+    if (verdict.outcome !== "failed") {
+      assert.deepEqual(verdict.failedDumps, one.expect.failedDumps ?? []);
+      return;
+    }
     assert.equal(verdict.failure.kind, one.expect.kind);
     assert.match(`${verdict.failure.problem} ${verdict.failure.remedy}`, new RegExp(one.expect.text ?? "."));
     assert.doesNotMatch(verdict.failure.problem, /HOST/);

@@ -8,7 +8,7 @@ const id = "ab".repeat(32);
 const name = "web1-run-0001";
 const figures = { files: 1, originalBytes: 2, compressedBytes: 2, newBytes: 1, seconds: 1 };
 const at = { job: "web1", run: "run-0001", host: "web1.example.com" };
-const good: Verdict = { outcome: "good", report: { id, name, figures }, warnings: ["w"] };
+const good = { outcome: "good", report: { id, name, figures }, warnings: ["w"], failedDumps: [] } as const;
 const failed: Verdict = {
   outcome: "failed",
   failure: { kind: "stalled", problem: "It stalled.", remedy: "Look." },
@@ -65,4 +65,9 @@ test("a repository that could not be looked at makes no run good", () => {
   assert.deepEqual(conclude(at, good, trouble).failure, trouble);
   const ending = conclude(at, failed, trouble);
   assert.deepEqual([ending.failure?.kind, ending.warnings], ["stalled", ["Locked."]]);
+});
+
+test("dumps that failed are on record with the run", () => {
+  const ending = conclude(at, { ...good, outcome: "warning", failedDumps: ["shop"] }, { own });
+  assert.deepEqual([ending.outcome, ending.failedDumps], ["warning", ["shop"]]);
 });

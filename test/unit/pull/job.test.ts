@@ -44,8 +44,26 @@ test("what is wrong is named by its path", () => {
     (error) =>
       error instanceof UserError && /pull\.hostKeys/.test(error.problem) && /extra/.test(error.problem),
   );
-  assert.throws(() => readJobFile(path.join(dir, "none")), /There is no job file/);
   assert.throws(() => readJobFile(write("text", "hello", 0o600)), /not JSON/);
+});
+
+test("a job that is not there is told by its name, with the one that may be meant, else with those that there are", () => {
+  const jobs = fs.mkdtempSync(path.join(dir, "jobs-"));
+  const told = (name: string) => {
+    try {
+      readJobFile(path.join(jobs, `${name}.json`));
+    } catch (error) {
+      return (error as UserError).message;
+    }
+  };
+  assert.match(told("shop") ?? "", /^No job is declared on this machine .* "Without borgpull"/);
+  const names = ["shop", ...Array.from({ length: 11 }, (_, index) => `web${10 + index}`)];
+  for (const name of names) fs.writeFileSync(path.join(jobs, `${name}.json`), "{}");
+  assert.equal(told("shpo"), 'There is no job "shpo" on this machine. Did you mean shop?');
+  assert.match(
+    told("files") ?? "",
+    /^There is no job "files" on this machine\. There are: shop, web10, .*web18, and 2 more\./,
+  );
 });
 
 test("a passphrase is one line; its last newline is not part of it, its blanks are", () => {

@@ -30,6 +30,24 @@ test("a job is locked once, until it is let go", () => {
   lockJob(at, "web1")[Symbol.dispose]();
 });
 
+test("whoever finds a job locked is told by what and since when, also by a note that names no verb", () => {
+  const at = file();
+  const refused = (options = {}) => {
+    using _ = lockJob(at, "web1", options);
+    try {
+      lockJob(at, "web1");
+    } catch (error) {
+      return (error as JobBusyError).problem;
+    }
+  };
+  const since = String.raw`since \d{4}-\d\d-\d\d \d\d:\d\d\.$`;
+  assert.match(
+    refused({ by: "borgpull mount" }) ?? "",
+    new RegExp(`"borgpull mount" \\(process \\d+\\), ${since}`),
+  );
+  assert.match(refused() ?? "", new RegExp(`^Job web1 is being worked on by process \\d+, ${since}`));
+});
+
 test("the lock of a process that was killed is free at once, whatever children it had", async () => {
   const at = file();
   const program = `

@@ -80,13 +80,20 @@ test("what came of a dump is a line for a person, a warning when it failed", () 
     level: "info",
     msgid: "dump",
     message: "The dump shop .sql was made: 2.0 MB.",
+    dump: "shop .sql",
   });
   assert.deepEqual(parseMessage('{"dump": "shop.sql", "code": 1, "bytes": 0}'), {
     type: "log",
     level: "warning",
     msgid: "dump",
-    message: "The dump shop.sql failed with exit code 1: 0 B.",
+    message: "The dump shop.sql failed with exit code 1, after 0 B.",
+    dump: "shop.sql",
   });
+  const last = { dump: "shop.sql", code: 127, bytes: 0, last: "usage\npg_dump: \x1b[31mnot found\n" };
+  assert.match(
+    JSON.stringify(parseMessage(JSON.stringify(last))),
+    /failed with exit code 127, after 0 B: pg_dump: .\[31mnot found"/,
+  );
   assert.equal(parseMessage('{"dump": "shop.sql", "bytes": 5}'), undefined, "it goes on");
 });
 

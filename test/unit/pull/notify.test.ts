@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changeOf } from "../../../pull/notify/change.ts";
+import { changeOf, type Told } from "../../../pull/notify/change.ts";
 import { type Notice, noticeOf, textOf, titleOf } from "../../../pull/notify/notice.ts";
 import { headerText } from "../../../pull/notify/ntfy.ts";
 import { fillTemplate } from "../../../pull/notify/webhook.ts";
-import type { State } from "../../../pull/status.ts";
 import type { Tellable } from "../../../schema/notify.ts";
 import { jobData } from "../../job-file.ts";
 
 const job = jobData({ repository: "/srv/web1", passphraseFile: "/etc/web1" });
 
 /** What a channel hears while a job goes through these states. */
-function heard(states: readonly State[], on?: readonly Tellable[]): readonly string[] {
+function heard(states: readonly Told[], on?: readonly Tellable[]): readonly string[] {
   let before: string | undefined;
   return states.map((state) => {
     const { tell, remember } = changeOf(before, state, on);
@@ -19,6 +18,48 @@ function heard(states: readonly State[], on?: readonly Tellable[]): readonly str
     return tell ?? "-";
   });
 }
+
+/** The same, of a job whose last good backup is too old from one point on. */
+function heardWhenStale(
+  steps: readonly (readonly [Told, boolean])[],
+  on?: readonly Tellable[],
+): readonly string[] {
+  let before: string | undefined;
+  return steps.map(([state, stale]) => {
+    const { tell, remember } = changeOf(before, state, on, stale);
+    before = remember ?? before;
+    return tell ?? "-";
+  });
+}
+
+test("a backup that gets stale while something worse is so is news of its own, told once", () => {
+  const life = [
+    ["failed", false],
+    ["failed", true],
+    ["failed", true],
+    ["tampered", true],
+    ["stale", true],
+    ["good", false],
+    ["failed", false],
+    ["failed", true],
+  ] as const;
+  assert.deepEqual(heardWhenStale(life), [
+    "failed",
+    "stale",
+    "-",
+    "tampered",
+    "stale",
+    "recovered",
+    "failed",
+    "stale",
+  ]);
+  assert.deepEqual(heardWhenStale(life, ["stale", "recovered"]), [
+    ...["-", "stale", "-", "-", "-", "recovered", "-", "stale"],
+  ]);
+  assert.deepEqual(heardWhenStale(life, ["failed", "recovered"]), [
+    ...["failed", "-", "-", "-", "-", "recovered", "failed", "-"],
+  ]);
+});
 
 for (const [what, states, expected, on] of [
   ["a good job says nothing", ["never", "good", "good"], ["-", "-", "-"]],
@@ -32,6 +73,17 @@ for (const [what, states, expected, on] of [
     "warnings are not told unless they are wanted",
     ["warning", "failed", "warning", "good"],
     ["-", "failed", "recovered", "-"],
+  ],
+  [
+    "dumps that failed are told once, and that they are made again",
+    ["good", "dumps-failed", "dumps-failed", "warning", "dumps-failed", "failed"],
+    ["-", "dumps-failed", "-", "recovered", "dumps-failed", "failed"],
+  ],
+  [
+    "where they are not wanted they are warnings",
+    ["dumps-failed", "warning", "good", "dumps-failed"],
+    ["warning", "-", "recovered", "warning"],
+    ["warning", "recovered"],
   ],
   [
     "warnings that are wanted are a state of their own",
@@ -53,7 +105,7 @@ for (const [what, states, expected, on] of [
   ],
 ] as const satisfies readonly (readonly [
   string,
-  readonly State[],
+  readonly Told[],
   readonly string[],
   (readonly Tellable[])?,
 ])[]) {
@@ -118,6 +170,12 @@ test("in a template of plain text a field is as it is", () => {
     notice,
   );
   assert.equal(made, `web1 ${notice.problem} ${JSON.stringify(notice.problem)}`);
+});
+
+test("in a form a field is encoded: what a VPS says adds no field of its own", () => {
+  const hostile = { ...notice, problem: "x&priority=-2 é+" };
+  const made = fillTemplate("message={{problem}}&user=me", "application/x-www-form-urlencoded", hostile);
+  assert.deepEqual(Object.fromEntries(new URLSearchParams(made)), { message: hostile.problem, user: "me" });
 });
 
 for (const [what, template, problem] of [

@@ -19,7 +19,8 @@ const all = [
   { ...candidate(5, "foreign") },
 ];
 
-const chosen = (text: string | undefined) => choose("web1", all, parseWanted(text)).name;
+const chosen = (text: string | undefined, candidates = all) =>
+  choose("web1", candidates, parseWanted(text), day(30)).name;
 
 test("latest, and nothing said, is the newest good archive, however many that are not good came later", () => {
   assert.equal(chosen(undefined), candidate(3).name);
@@ -35,6 +36,19 @@ test("a date is the newest good one whose run began by then; a day means its end
   assert.throws(() => chosen("2026-10-31"), {
     name: "UserError",
     message: /as old as that\. The oldest one is of 2026-11-01/,
+  });
+});
+
+test("one of a time to come was made while a clock was wrong: it is the newest only where there is no other", () => {
+  const ahead: Candidate = { ...candidate(6), name: "ahead", started: new Date(2036, 0, 1).getTime() };
+  assert.equal(chosen("latest", [...all, ahead]), candidate(3).name);
+  assert.equal(chosen("latest", [ahead]), "ahead");
+});
+
+test("a date before home's records names what is older than they are", () => {
+  const older = { ...candidate(7, "before-us"), started: undefined } as unknown as Candidate;
+  assert.throws(() => chosen("2026-10-31", [...all, older]), {
+    message: /1 more are from before home's records/,
   });
 });
 

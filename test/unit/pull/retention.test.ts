@@ -21,6 +21,7 @@ const archives = fc
       fc.record({
         trust: fc.constantFrom("good", "good", "good", "unconfirmed", "partial", "before-us", "foreign"),
         started: fc.option(fc.integer({ min: 0, max: span }), { nil: undefined, freq: 9 }),
+        failedDumps: fc.constantFrom(undefined, undefined, ["shop"]),
       }),
       { maxLength: 50 },
     ),
@@ -77,8 +78,44 @@ test("at most as many good archives stay as the rules count together", () => {
     const wanted = Object.values(keep).reduce<number>((sum, count) => sum + (count ?? 0), 0);
     if (wanted === 0) return;
     const good = list.filter(({ trust, started }) => trust === "good" && started !== undefined);
-    assert.ok(stayingIds(good, keep).length <= wanted);
+    // The newest, where it lacks a dump, and the newest that lacks none count for no rule.
+    const besides = good.some(({ failedDumps }) => failedDumps) ? 2 : 0;
+    assert.ok(stayingIds(good, keep).length <= wanted + besides);
   });
+});
+
+test("where dumps have failed an older archive of the day that has them goes before, and the newest of both kinds stay", () => {
+  const at = (day: number, hour: number, failed = false): Candidate => ({
+    id: `${day}-${hour}`,
+    name: `${day}-${hour}`,
+    trust: "good",
+    started: new Date(2026, 10, day, hour).getTime(),
+    ...(failed ? { failedDumps: ["shop"] } : {}),
+  });
+  const list = [at(20, 3), at(21, 3), at(21, 9, true), at(22, 3, true), at(22, 9, true), at(23, 9, true)];
+  assert.deepEqual(stayingIds(list, { daily: 3 }), ["23-9", "22-9", "21-3"]);
+  assert.deepEqual(stayingIds(list, { daily: 1 }), ["23-9", "21-3"]);
+});
+
+test("archives of a time to come stay and take nobody's place: a clock was wrong when they were made", () => {
+  const now = new Date(2026, 10, 22, 12).getTime();
+  const at = (id: string, time: Date): Candidate => ({
+    id,
+    name: id,
+    trust: "good",
+    started: time.getTime(),
+  });
+  const list = [
+    at("ahead-2", new Date(2036, 0, 2)),
+    at("ahead-1", new Date(2036, 0, 1)),
+    at("today", new Date(2026, 10, 22, 3)),
+    at("yesterday", new Date(2026, 10, 21, 3)),
+    at("older", new Date(2026, 10, 20, 3)),
+  ];
+  const staying = retention(list, { daily: 2 }, now).flatMap(({ archive, stays }) =>
+    stays ? archive.id : [],
+  );
+  assert.deepEqual(staying, ["ahead-2", "ahead-1", "today", "yesterday"]);
 });
 
 test("without a rule all stay", () => {
