@@ -13,8 +13,6 @@ import { TamperedError } from "./trust/gate.ts";
 export interface CareSteps extends CareOptions {
   /** Told how far it is, such as "removing archives 40%". */
   readonly onStep?: (text: string) => void;
-  /** Milliseconds since 1970. */
-  readonly now?: number;
   /** Proves that files come back, and records it itself; without it there is no proof. */
   readonly proof?: (
     options: CareOptions & { readonly onStep?: (text: string) => void },

@@ -13,6 +13,8 @@ export interface CareOptions {
   readonly ledger: Ledger;
   /** Ends borg; what it had begun is settled by the next gate. */
   readonly signal?: AbortSignal;
+  /** Milliseconds since 1970. @default Date.now() */
+  readonly now?: number;
 }
 
 export type Planned = Decision<ArchiveRecord & { readonly started?: number | undefined }>;
@@ -22,7 +24,12 @@ export type Planned = Decision<ArchiveRecord & { readonly started?: number | und
  * @throws TamperedError while a breach is open; UnsoundError while a failed check is outstanding; UserError when the job has no `keep`,
  * or the repository cannot be looked at
  */
-export async function planPrune({ job, ledger, signal }: CareOptions): Promise<readonly Planned[]> {
+export async function planPrune({
+  job,
+  ledger,
+  signal,
+  now = Date.now(),
+}: CareOptions): Promise<readonly Planned[]> {
   if (!removesAny(job.keep)) {
     throw new UserError(
       `${job.job} has no \`keep\`: all of its archives stay.`,
@@ -31,12 +38,12 @@ export async function planPrune({ job, ledger, signal }: CareOptions): Promise<r
   }
   await requireTrusted({ job, ledger, ...(signal ? { signal } : {}) });
   requireSound({ job, ledger });
-  const there = ledger.archives(readConfig(job.repository).id).filter(({ gone }) => !gone);
+  const there = ledger.archives(readConfig(job.repository, job.job).id).filter(({ gone }) => !gone);
   const dated = there.map((archive) => {
     const run = archive.run === undefined ? undefined : ledger.run(archive.run);
     return { ...archive, started: run?.started, failedDumps: run?.failedDumps };
   });
-  return retention(dated, job.keep, Date.now());
+  return retention(dated, job.keep, now);
 }
 
 /**
@@ -65,7 +72,9 @@ export async function prune(
   // Looks which are gone and records it, as it does after a crash; any other that is gone is a breach.
   await requireTrusted({ job, ledger });
   const gone = new Set(
-    ledger.archives(readConfig(job.repository).id).flatMap((archive) => (archive.gone ? [archive.id] : [])),
+    ledger
+      .archives(readConfig(job.repository, job.job).id)
+      .flatMap((archive) => (archive.gone ? [archive.id] : [])),
   );
   const left = archives.find(({ id }) => !gone.has(id));
   if (!left) return plan;
