@@ -177,7 +177,7 @@ test("a second run of a job that is being pulled is refused and names who pulls"
   await started.promise;
   await assert.rejects(runJob(web1Job), (error) => {
     assert.ok(error instanceof JobBusyError);
-    assert.match(error.problem, new RegExp(`web1 .*process ${process.pid}, since`));
+    assert.match(error.problem, new RegExp(`web1 .*process ${process.pid}\\), since`));
     return true;
   });
   assert.equal((await first).outcome, "good");
