@@ -24,7 +24,7 @@ export const channel = z.discriminatedUnion("kind", [
   z
     .strictObject({ kind: z.literal("ntfy"), ...url, tokenFile: absolutePath.optional(), on })
     .refine(oneUrl, exactlyOne),
-  /** A dead man's switch (healthchecks.io or one's own): pinged after each run, with /start before and /fail after a failure. */
+  /** A dead man's switch (healthchecks.io or one's own): pinged after each run, with /start before and /fail after a failure or where a dump failed. */
   z.strictObject({ kind: z.literal("healthchecks"), ...url }).refine(oneUrl, exactlyOne),
   /** A POST of the template's text; without a template, of the notice as JSON. */
   z
