@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { noJobs } from "../pull/job.ts";
 import type { FleetMember, State } from "../pull/status.ts";
 import { describe } from "../schema/errors.ts";
-import { homePaths } from "../schema/paths.ts";
 import { exitCodes, worst } from "./exit-code.ts";
 import { statusDetails } from "./status/details.ts";
 import { asStatusJson } from "./status/json.ts";
@@ -47,7 +46,7 @@ async function show(jobs: readonly string[], { json = false, verbose = false }: 
   const { members, missing } = status;
   if (json) console.log(asStatusJson(status));
   else if (members.length === 0) {
-    console.log(noJobs(`${homePaths().config}/jobs`).message);
+    console.log(noJobs().message);
   } else {
     console.log(verbose ? statusDetails(status) : statusTable(status));
     if (missing) {

@@ -1,3 +1,5 @@
+import { isAhead } from "./time.ts";
+
 /** Whether a job is to be pulled now: a pure decision over what is known. */
 export interface DueFacts {
   readonly job: string;
@@ -26,7 +28,7 @@ export function due(facts: DueFacts): string | undefined {
   if (lastGood === undefined) return "no good backup yet";
   if (!facts.archiveThere) return "the repository is not as the last good backup left it";
   const age = (now - lastGood) / 1000;
-  if (age < -3600) return "the last good backup is of a time to come: home's clock was set back";
+  if (isAhead(lastGood, now)) return "the last good backup is of a time to come: home's clock was set back";
   if (age > staleAfterSeconds) return `the last good backup is ${describeAge(age)} old`;
   return undefined;
 }

@@ -1,5 +1,6 @@
 /** What was done with a job, by whomever: its runs, checks and all that is on record besides, in one row. */
 import type { CheckRecord, Event, Ledger, RunRecord } from "./ledger.ts";
+import { sentence } from "./lines.ts";
 import { bytes, count } from "./quantities.ts";
 
 export interface HistoryEntry {
@@ -41,8 +42,7 @@ function textOf({ failure, figures, warnings }: Pick<RunRecord, "failure" | "fig
   const made = figures
     ? [`${count(figures.files)} files, ${bytes(figures.originalBytes)} read, ${bytes(figures.newBytes)} new`]
     : [];
-  const said = [...(failure ? [failure.problem] : made), ...warnings];
-  return said.map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(" ");
+  return [...(failure ? [failure.problem] : made), ...warnings].map(sentence).join(" ");
 }
 
 function ofCheck({ kind, started, outcome, detail }: CheckRecord): HistoryEntry {

@@ -5,6 +5,7 @@ import { readGuarded } from "../remote/guarded-file.ts";
 import { UserError } from "../schema/errors.ts";
 import { type JobFile, jobFile } from "../schema/job-file.ts";
 import { nearest } from "../schema/nearest.ts";
+import { homePaths } from "../schema/paths.ts";
 
 /**
  * Reads and validates a job file: the contract between `pulumi up` and every pull.
@@ -49,6 +50,9 @@ function read(file: string): string {
   }
 }
 
+/** Where the job files of this machine are. */
+export const jobsFolder = (): string => path.dirname(homePaths().jobFile("x"));
+
 /** The names of the jobs that have a file in a folder, in order. */
 export function jobNamesIn(folder: string): readonly string[] {
   if (!fs.existsSync(folder)) return [];
@@ -78,7 +82,7 @@ function noSuchJob(file: string, options: ErrorOptions): UserError {
 }
 
 /** There may never have been one, another user's may be elsewhere, or all were removed. */
-export const noJobs = (folder: string, options?: ErrorOptions): UserError =>
+export const noJobs = (folder: string = jobsFolder(), options?: ErrorOptions): UserError =>
   new UserError(
     `No job is declared on this machine (none is in ${folder}).`,
     'Declare one and run "pulumi up". The repository and the passphrase of a job that was removed stay where they were: docs/operations.md, "Without borgpull", has the commands for them.',

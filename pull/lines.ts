@@ -47,3 +47,6 @@ export function wrap(text: string, width = 78): readonly string[] {
   }
   return lines;
 }
+
+/** With a full stop, where it has no end of its own. */
+export const sentence = (text: string): string => (/[.!?…]$/.test(text) ? text : `${text}.`);

@@ -1,5 +1,8 @@
-/** More than clocks that are kept in step ever differ by: what began later than this from now is yet to come, as a clock was wrong. */
+/** More than clocks that are kept in step ever differ by, in milliseconds. */
 export const clockSlack = 3600_000;
+
+/** Whether a time on record is yet to come: a clock was wrong, then or now. Both in milliseconds since 1970. */
+export const isAhead = (time: number, now: number): boolean => time > now + clockSlack;
 
 /** A moment by home's clock and in home's time zone: "2026-11-22 03:15". */
 export function localTime(milliseconds: number): string {

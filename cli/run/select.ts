@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { noJobs } from "../../pull/job.ts";
 import { openLedger } from "../../pull/ledger.ts";
 import { fleet, jobNames } from "../../pull/status.ts";
@@ -20,7 +19,7 @@ export interface Selection {
  */
 export function selectJobs({ names, stale }: Selection): readonly string[] {
   const all = names.length > 0 ? [...new Set(names)] : jobNames();
-  if (all.length === 0) throw noJobs(path.dirname(homePaths().jobFile("x")));
+  if (all.length === 0) throw noJobs();
   for (const name of all) jobFileOf(name);
   return stale ? staleOnes(all) : all;
 }

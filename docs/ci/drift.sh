@@ -10,8 +10,7 @@ trap 'rm -f "$shown"' EXIT
 
 BORGPULL_PULL=never pulumi preview --diff --expect-no-changes --non-interactive --color=never >"$shown" 2>&1
 code=$?
-# A file of a VPS is in it, and a runner of GitHub takes "::" at a line's beginning and "##[" anywhere for a command.
-sed -E 's/^([[:space:]]*)::/\1: :/; s/##\[/## [/g' "$shown"
+sed -E -f docs/ci/no-commands.sed "$shown"
 if [ -n "${GITHUB_ACTIONS:-}" ]; then
   case $code in
     0) ;;

@@ -10,8 +10,7 @@ trap 'rm -f "$shown"' EXIT
 
 BORGPULL_PULL=never pulumi preview --diff --non-interactive --color=never >"$shown" 2>&1
 code=$?
-# A file of a VPS is in it, and a runner of GitHub takes "::" at a line's beginning and "##[" anywhere for a command.
-sed -E 's/^([[:space:]]*)::/\1: :/; s/##\[/## [/g' "$shown"
+sed -E -f docs/ci/no-commands.sed "$shown"
 
 # A fence longer than any run of backticks in the text: what a host says cannot end it. GitHub takes 65536 characters in a comment.
 fence=$(tr -c '`' '\n' <"$shown" | awk 'length > longest { longest = length } END { while (i++ < (longest > 2 ? longest + 1 : 3)) printf "`" }')

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { timerMilliseconds } from "../../schema/timer.ts";
-import { clean, lineReader } from "../lines.ts";
+import { clean, lineReader, sentence } from "../lines.ts";
 import { parseMessage } from "../session/messages.ts";
 
 export interface RepositoryAccess {
@@ -176,8 +176,10 @@ export function refused(verb: string, repository: string, { code, stderr }: Borg
       : /\[Errno (28|122)\]/.test(said)
         ? "Make room on its disk, then run it again."
         : "Look at what borg says.";
-  const end = /[.!?]$/.test(said) ? "" : ".";
-  return new UserError(`borg ${verb} of ${repository} failed (${code ?? "killed"}): ${said}${end}`, remedy);
+  return new UserError(
+    sentence(`borg ${verb} of ${repository} failed (${code ?? "killed"}): ${said}`),
+    remedy,
+  );
 }
 
 /**

@@ -1,7 +1,6 @@
-import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../../schema/errors.ts";
 import { readPassphrase } from "../passphrase.ts";
+import { readIfThere } from "../read-if-there.ts";
 import { borg, type RepositoryAccess, refused } from "./command.ts";
 import { borgVersion } from "./version.ts";
 
@@ -23,19 +22,8 @@ export async function initRepository(
 
 /** A repository's id from its config file, without lock, key or borg; undefined where there is no repository. */
 export function repositoryId(repository: string): string | undefined {
-  let config: string;
-  try {
-    config = fs.readFileSync(path.join(repository, "config"), "utf8");
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ENOTDIR"].includes(code)) return undefined;
-    throw new UserError(
-      `${path.join(repository, "config")} cannot be read (${code}).`,
-      "Look at the disk that it is on, and whether you may read it.",
-      { cause: error },
-    );
-  }
-  return idInConfig(config);
+  const config = readIfThere(path.join(repository, "config"));
+  return config === undefined ? undefined : idInConfig(config);
 }
 
 /** The id that a repository's config names; undefined for what is none. */

@@ -73,7 +73,7 @@ export function careRecords(job: string, repository: string, ledger: Ledger): Ca
     return [kind, { done: ledger.lastCheck(job, kind)?.finished, tried }] as const;
   });
   return {
-    since: ledger.runs(job, 1_000_000).at(-1)?.started,
+    since: ledger.firstStarted(job),
     last: {
       prune: { done: ledger.lastDone(job, "prune") },
       compact: { done: compacted(job, repository, ledger) },

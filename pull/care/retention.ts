@@ -1,7 +1,7 @@
 /** Which archives go: borg prune's rules over home's own records and home's own clock, never over what an archive says of its time. */
 import type { JobFile } from "../../schema/job-file.ts";
 import type { ArchiveRecord } from "../ledger.ts";
-import { clockSlack } from "../time.ts";
+import { isAhead } from "../time.ts";
 
 export type Keep = NonNullable<JobFile["keep"]>;
 type Rule = keyof Keep;
@@ -37,7 +37,7 @@ export function retention<Archive extends Candidate>(
 ): readonly Decision<Archive>[] {
   const sorted = archives.toSorted(newestFirst);
   const good = sorted.flatMap(({ id, trust, started, failedDumps = [] }) =>
-    trust === "good" && started !== undefined && started <= now + clockSlack
+    trust === "good" && started !== undefined && !isAhead(started, now)
       ? [{ id, started, whole: failedDumps.length === 0 }]
       : [],
   );
@@ -55,7 +55,7 @@ export function retention<Archive extends Candidate>(
       case "good":
         if (!limited) return stays("no rule is set");
         if (started === undefined) return stays("its run is not on record");
-        if (started > now + clockSlack) return stays("its time is yet to come");
+        if (isAhead(started, now)) return stays("its time is yet to come");
         return kept.has(id) ? stays(kept.get(id) as string) : goes("no rule keeps it");
       case "partial":
         return started !== undefined && newest && started < newest.started && limited

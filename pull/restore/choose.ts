@@ -1,7 +1,7 @@
 import { UserError } from "../../schema/errors.ts";
 import type { ArchiveRecord, Trust } from "../ledger.ts";
 import { clean } from "../lines.ts";
-import { clockSlack, localTime } from "../time.ts";
+import { isAhead, localTime } from "../time.ts";
 
 /** An archive that is there, with the time of its run by home's clock, where home knows of one. */
 export interface Candidate extends Pick<ArchiveRecord, "id" | "name" | "run"> {
@@ -54,7 +54,7 @@ export function choose(
   if (wanted.kind === "named") return named(job, candidates, wanted.text);
   const trusted = candidates.filter(({ trust }) => trust === "good");
   // Made while a clock was wrong: nobody's newest, unless there is no other.
-  const come = trusted.filter(({ started }) => started === undefined || started <= now + clockSlack);
+  const come = trusted.filter(({ started }) => started === undefined || !isAhead(started, now));
   const good = come.length > 0 ? come : trusted;
   const latest = wanted.kind === "latest" ? Number.POSITIVE_INFINITY : wanted.time;
   const fitting = good.filter(({ started }) => started !== undefined && started <= latest);

@@ -1,8 +1,7 @@
-import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
 import type { JobFile } from "../../schema/job-file.ts";
 import { homePaths } from "../../schema/paths.ts";
-import { jobNamesIn, readJobFile } from "../job.ts";
+import { jobNamesIn, jobsFolder, readJobFile } from "../job.ts";
 import type { Ledger } from "../ledger.ts";
 import { recordsOf } from "./records.ts";
 import { type Standing, standing } from "./standing.ts";
@@ -20,7 +19,7 @@ export type FleetMember =
     };
 
 /** The names of all jobs that have a job file at home, in order. */
-export const jobNames = (): readonly string[] => jobNamesIn(path.dirname(homePaths().jobFile("x")));
+export const jobNames = (): readonly string[] => jobNamesIn(jobsFolder());
 
 /**
  * How jobs stand now. One that cannot be read hides no other.

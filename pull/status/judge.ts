@@ -1,7 +1,7 @@
 import type { JobFile } from "../../schema/job-file.ts";
 import { describeAge } from "../due.ts";
 import { type Breach, type CheckKind, checkKinds } from "../ledger.ts";
-import { clean } from "../lines.ts";
+import { clean, sentence } from "../lines.ts";
 import { localTime } from "../time.ts";
 import { breachRemedy, describeFindings } from "../trust/describe.ts";
 import { systemctl } from "./next-run.ts";
@@ -90,8 +90,6 @@ function failedCheck(job: string, kind: CheckKind, problem = ""): Judgement {
     remedy: `See docs/operations.md, then run "borgpull ${kind === "proof" ? `proof ${job}` : `check ${job} --${kind}`}".`,
   };
 }
-
-const sentence = (text: string): string => (/[.!?…]$/.test(text) ? text : `${text}.`);
 
 /** As a person reads them. */
 export const checkNames: Readonly<Record<CheckKind, string>> = {

@@ -12,7 +12,7 @@ import {
   type Ledger,
   type RunRecord,
 } from "../ledger.ts";
-import { clockSlack } from "../time.ts";
+import { clockSlack, isAhead } from "../time.ts";
 import { readConfigCopy } from "../trust/config-file.ts";
 import { growthMilliseconds, type Size } from "./growth.ts";
 
@@ -64,7 +64,7 @@ export function recordsOf(job: JobFile, ledger: Ledger | undefined, now: number 
     runs,
     sizes: ledger.sizes(job.job, now - growthMilliseconds),
     ...(lastGood ? { lastGood } : {}),
-    ...(youngest && youngest.started > upTo ? { ahead: youngest } : {}),
+    ...(youngest && isAhead(youngest.started, now) ? { ahead: youngest } : {}),
     openBreaches: ledger.openBreaches(job.job),
     checks: Object.fromEntries(checks),
     ...(keyCopy ? { keyCopy } : {}),

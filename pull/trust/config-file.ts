@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { UserError } from "../../schema/errors.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { idInConfig } from "../borg.ts";
+import { readIfThere } from "../read-if-there.ts";
 
 export interface ConfigFile {
   readonly text: string;
@@ -94,21 +95,5 @@ export function syncFolder(folder: string): void {
     fs.fsyncSync(handle);
   } finally {
     fs.closeSync(handle);
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return fs.readFileSync(file, "utf8");
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ENOTDIR"].includes(code)) return undefined;
-    throw new UserError(
-      `${file} cannot be read (${code}).`,
-      "Look at the disk that it is on, and whether you may read it.",
-      {
-        cause: error,
-      },
-    );
   }
 }

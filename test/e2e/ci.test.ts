@@ -53,7 +53,9 @@ describe("the scripts", { timeout: 600_000 }, () => {
   it("drift ends with 7 and an annotation, and the preview's comment shows the diff of sshd's settings", async () => {
     await program
       .host("web1")
-      .run("sed -i 's/PermitTTY no/PermitTTY yes # ````/' /etc/ssh/sshd_config.d/60-borgpull.conf");
+      .run(
+        "sed -i 's/PermitTTY no/PermitTTY yes # ```` ##[stop-commands]host/' /etc/ssh/sshd_config.d/60-borgpull.conf",
+      );
     const drift = await script("drift.sh", [], { GITHUB_ACTIONS: "true" });
     assert.equal(drift.code, 7, drift.stdout);
     assert.match(drift.stdout, /^::error title=borgpull::Something is not as declared/m);
@@ -61,6 +63,10 @@ describe("the scripts", { timeout: 600_000 }, () => {
     const file = path.join(program.stack.folder, "comment.md");
     const preview = await script("preview.sh", [file]);
     assert.equal(preview.code, 0, preview.stdout);
+    for (const { stdout } of [drift, preview]) {
+      assert.match(stdout, /## \[stop-commands\]host/, "what a host wrote is no command to the runner");
+      assert.doesNotMatch(stdout, /##\[/);
+    }
     const comment = fs.readFileSync(file, "utf8");
     assert.match(comment, /^- .*PermitTTY yes/m);
     assert.match(comment, /^\+ .*PermitTTY no/m);
