@@ -17,14 +17,16 @@ import { forgetCaches } from "./rollback/forget-cache.ts";
 import { conclude } from "./run/conclude.ts";
 import { withHooksAtHome } from "./run/home-hooks.ts";
 import { withLateWarnings } from "./run/late-warnings.ts";
-import { readyAtHome } from "./run/ready.ts";
+import { lackOfBorg, readyAtHome } from "./run/ready.ts";
 import { classify, type Verdict } from "./session/classify.ts";
 import type { Message } from "./session/messages.ts";
+import { setOut } from "./session/way.ts";
 import { session } from "./session.ts";
 import { repositoryBytes } from "./status/size.ts";
 import { RepositoryMissingError } from "./trust/config-file.ts";
 import { breachRemedy, describeBreach } from "./trust/describe.ts";
 import { gate } from "./trust/gate.ts";
+import { type Ahead, lookAhead } from "./trust/look-ahead.ts";
 import { versionsApart } from "./versions.ts";
 
 export interface RunOptions {
@@ -127,6 +129,9 @@ async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<En
   const { signal, onProgress, onNote } = options;
   const ready = await readyAtHome(job);
   if ("problem" in ready) return failed(ready);
+  using way = setOut(job.pull);
+  const noBorg = await lackOfBorg();
+  if (noBorg) return failed(noBorg);
   // What a run that died has left is looked at before another one adds to it.
   const before = await orFailure(async () => {
     const looked = await gate({ job, ledger, pending: run, ...(signal ? { signal } : {}) });
@@ -135,6 +140,7 @@ async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<En
   }, signal);
   if ("problem" in before) return failed(before);
   const report = onProgress && progressReporter(onProgress, ledger.lastGood(job.job)?.figures?.originalBytes);
+  let ahead: Promise<Ahead | undefined> | undefined;
   let notes = 0;
   const noted = new Set<string>();
   const facts = await orFailure(() =>
@@ -143,7 +149,11 @@ async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<En
       run,
       passphrase: ready.passphrase,
       state: homePaths().state,
+      way,
       ...(signal ? { signal } : {}),
+      onServed: () => {
+        ahead = lookAhead(job, run, ledger).catch(() => undefined); // the gate looks itself, and says what is amiss
+      },
       onMessage: (message) => {
         if (message.type === "progress") return report?.(message);
         if (signal?.aborted) return; // how everything ends: tracebacks of borg, mostly
@@ -162,7 +172,7 @@ async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<En
   // Recorded first: if the gate does not come to its end, a later one has to know of it.
   ledger.serve(run, { reportedId, forbidden: served?.refusal, ignoredPuts: served?.ignoredPuts });
   // Without the signal: what was served is looked at even when the run is cancelled.
-  const looked = await orFailure(() => gate({ job, ledger, run }));
+  const looked = await orFailure(async () => gate({ job, ledger, run, ahead: await ahead }));
   const vps = "stage" in facts && facts.stage === "ran" ? facts.greeting?.borgctl : undefined;
   const apart = versionsApart({ host: endpoint(job.pull), vps, jobFile: job.program });
   const warnings = [...(apart ? [apart] : []), ...verdict.warnings];

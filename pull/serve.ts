@@ -1,14 +1,12 @@
-import { spawn } from "node:child_process";
-import * as fs from "node:fs";
-import * as path from "node:path";
 import type { Duplex } from "node:stream";
 import type ssh2 from "ssh2";
-import { borgEnvironment } from "./borg.ts";
-import { lineReader } from "./lines.ts";
+import { isDecipheredApart } from "../remote/deciphering.ts";
 import { type Refusal, requestFilter, type Stop } from "./rpc/filter.ts";
 import { type Guard, openGuard } from "./rpc/guard.ts";
 import type { Purpose } from "./rpc/policy.ts";
 import type { Full } from "./rpc/room.ts";
+import { type BorgServe, type BorgServeOptions, startBorgServe } from "./serve/borg-serve.ts";
+import { toBorg } from "./serve/to-borg.ts";
 import { widen } from "./window.ts";
 
 /** What a served session left behind. */
@@ -44,21 +42,18 @@ export interface Server {
   end(): Promise<Served>;
 }
 
-export interface ServeOptions {
-  readonly job: string;
-  readonly repository: string;
-  readonly state: string;
+export interface ServeOptions extends BorgServeOptions {
   /** Called for every piece of data, either way. */
   readonly onBytes: () => void;
-  /** borg takes 10 MB for the least. */
-  readonly quotaBytes?: number | undefined;
+  /** Whether pieces that fill their memory are nobody else's. @default never */
+  readonly isGiven?: () => boolean;
+  /** Called when what was served has ended: from then on nothing changes the repository. */
+  readonly onServed?: () => void;
   /** Bytes that must stay free on the repository's file system. @default 1 GiB or 2 % of it, whichever is less */
   readonly reserveBytes?: number | undefined;
   /** What the client may ask. @default "backup" */
   readonly purpose?: Purpose;
 }
-
-const graceMilliseconds = 20_000;
 
 /**
  * Serves one repository to the first connection on the forwarded socket, and to no other.
@@ -69,6 +64,7 @@ export async function serve(
   options: ServeOptions & { readonly socketPath: string },
 ): Promise<Server> {
   const guard = await openGuard(options);
+  const borg = startBorgServe(options);
   let session: ChannelServer | undefined;
   let refused = 0;
   let over = false;
@@ -80,16 +76,19 @@ export async function serve(
     }
     const channel = accept();
     widen(client, channel);
-    session = serveChannel(channel, guard, options);
+    const isGiven = () => isDecipheredApart(client);
+    session = serveChannel(channel, guard, { ...options, isGiven }, borg);
+    void session.ended.then(options.onServed);
   });
 
   return {
     end: async () => {
       over = true;
       await using _ = guard;
-      const nothing = { bytesIn: 0, bytesOut: 0, messages: [], ignoredPuts: 0 };
-      const served = (await session?.end()) ?? nothing;
-      return { connected: session !== undefined, refused, ...served };
+      if (session) return { connected: true, refused, ...(await session.end()) };
+      borg.end();
+      await borg.ended;
+      return { connected: false, refused, bytesIn: 0, bytesOut: 0, messages: [], ignoredPuts: 0 };
     },
   };
 }
@@ -105,24 +104,17 @@ export interface ChannelServer {
  * `borg serve` on one connection, behind the filter of requests: append-only keeps neither old objects nor the repository itself,
  * because a client may have borg overwrite and delete, and open the repository in a way that forgets append-only (1.2.4, 1.4.0).
  */
-export function serveChannel(channel: Duplex, guard: Guard, options: ServeOptions): ChannelServer {
-  const messages: string[] = [];
+export function serveChannel(
+  channel: Duplex,
+  guard: Guard,
+  options: ServeOptions,
+  borg: BorgServe = startBorgServe(options),
+): ChannelServer {
+  const { child, messages, ended } = borg;
   let ignoredPuts = 0;
   let bytesIn = 0;
   let bytesOut = 0;
   let stopped: Stop | undefined;
-  const quota = options.quotaBytes === undefined ? [] : [`--storage-quota=${options.quotaBytes}`];
-  const child = spawn(
-    "borg",
-    ["serve", "--append-only", "--restrict-to-repository", `./${options.job}`, "--umask=077", ...quota],
-    {
-      cwd: serveFolder(options),
-      env: borgEnvironment(options.state), // without SSH_ORIGINAL_COMMAND, which borg serve would parse
-      stdio: "pipe",
-      detached: true, // a Ctrl-C in the terminal is ours to handle
-    },
-  );
-  const finished = Promise.withResolvers<void>();
   const filter = requestFilter({
     ...guard,
     purpose: options.purpose,
@@ -133,17 +125,12 @@ export function serveChannel(channel: Duplex, guard: Guard, options: ServeOption
     },
     onIgnoredPut: () => ignoredPuts++,
   });
-  let timers: readonly NodeJS.Timeout[] | undefined;
+  const input = toBorg(child.stdin, options.isGiven ?? (() => false));
+  input.on("error", () => {}); // borg has ended
   const end = () => {
-    if (timers) return;
     channel.unpipe(filter).resume(); // ssh2 closes none of which something is yet to be read
-    filter.unpipe(child.stdin);
-    child.stdin.end();
-    timers = [
-      setTimeout(() => child.kill("SIGTERM"), graceMilliseconds),
-      setTimeout(() => child.kill("SIGKILL"), 2 * graceMilliseconds),
-    ];
-    void finished.promise.then(() => timers?.forEach(clearTimeout));
+    filter.unpipe(input);
+    borg.end();
   };
 
   channel.on("data", (data: Buffer) => {
@@ -154,51 +141,23 @@ export function serveChannel(channel: Duplex, guard: Guard, options: ServeOption
     bytesOut += data.length;
     options.onBytes();
   });
-  channel.pipe(filter).pipe(child.stdin);
+  channel.pipe(filter).pipe(input);
   child.stdout.pipe(channel);
-  child.stderr.on(
-    "data",
-    lineReader((line) => messages.push(line), { lines: 100 }),
-  );
-  child.stdin.on("error", () => {});
   channel.on("error", () => {});
   channel.on("close", () => {
     channel.unpipe(filter);
     filter.end();
     child.stdout.unpipe(channel).resume(); // borg would wait for its answers to be taken
   });
-  child.on("error", (error) => {
-    messages.push(error.message);
-    channel.destroy();
-    finished.resolve();
-  });
-  child.on("close", () => {
-    channel.destroy(); // without it the far side waits for ever
-    finished.resolve();
-  });
+  void ended.then(() => channel.destroy()); // without it the far side waits for ever
 
   return {
-    ended: finished.promise,
+    ended,
     end: async () => {
       end();
-      await finished.promise;
+      await ended;
       if (stopped && "error" in stopped) throw stopped.error;
       return { bytesIn, bytesOut, messages, ignoredPuts, ...stopped };
     },
   };
-}
-
-/**
- * A folder of ours in which `<job>` is a link to the repository: the URL `ssh://borg/./<job>` stays true, to borg's relocation
- * alarm on the VPS too, when the repository moves.
- */
-function serveFolder(options: ServeOptions): string {
-  const folder = path.join(options.state, "serve", options.job);
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const link = path.join(folder, options.job);
-  const fresh = `${link}.new`;
-  fs.rmSync(fresh, { force: true });
-  fs.symlinkSync(options.repository, fresh);
-  fs.renameSync(fresh, link);
-  return folder;
 }

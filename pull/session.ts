@@ -1,16 +1,15 @@
 import type ssh2 from "ssh2";
-import { type Connection, connect } from "../remote/connect.ts";
-import { ReachError, UserError } from "../schema/errors.ts";
+import type { Connection } from "../remote/connect.ts";
+import { ReachError } from "../schema/errors.ts";
 import type { JobFile } from "../schema/job-file.ts";
-import { homePaths, vpsPaths } from "../schema/paths.ts";
-import type { Target } from "../schema/target.ts";
+import { vpsPaths } from "../schema/paths.ts";
 import { timerMilliseconds } from "../schema/timer.ts";
-import { readJobFile } from "./job.ts";
 import { lineReader } from "./lines.ts";
 import { serve } from "./serve.ts";
 import type { Ran, SessionFacts } from "./session/facts.ts";
 import { type Message, parseMessage, parseOutput } from "./session/messages.ts";
 import { stallWatch } from "./session/stall-watch.ts";
+import { setOut, type Way, withNewKey } from "./session/way.ts";
 
 export interface SessionOptions {
   readonly job: JobFile;
@@ -19,7 +18,11 @@ export interface SessionOptions {
   /** The state folder at home. */
   readonly state: string;
   readonly signal?: AbortSignal;
+  /** The way there, where it was begun already. */
+  readonly way?: Way;
   readonly onMessage?: (message: Message) => void;
+  /** As in ServeOptions. */
+  readonly onServed?: () => void;
 }
 
 /** borgctl has this long to end borg, hooks and all, once it was told to; then the connection is cut. */
@@ -39,7 +42,8 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
   const early = signal ? AbortSignal.any([signal, total]) : total;
   let connection: Connection;
   try {
-    connection = await connectUntil(early, job.pull).catch((error) => withNewKey(error, job, early));
+    const way = options.way ?? setOut(job.pull);
+    connection = await way.arrive(early).catch((error) => withNewKey(error, job, early));
   } catch (error) {
     if (early.aborted) return cutShort(total.aborted ? "timed-out" : "cancelled");
     if (error instanceof ReachError) return { stage: "connect", error };
@@ -56,21 +60,24 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
     socketPath,
     quotaBytes: job.limits.quotaBytes,
     onBytes: watch.alive,
+    ...(options.onServed ? { onServed: options.onServed } : {}),
   });
   // Until borgctl runs there is nobody to be told: a link that says nothing is cut.
   const cut = () => open.client.destroy();
   watch.signal.addEventListener("abort", cut);
   const lost = async () => cutShort(watch.signal.aborted ? "stalled" : "lost", await server.end());
-  const refusal = await forward(open, socketPath);
-  if (refusal === "lost") return lost();
+  // In one breath: sshd takes them one after the other. Only borgctl can remove the socket, and one that finds none ends by itself: it is
+  // started even when we are to stop, and then told to.
+  const [refusal, channel] = await Promise.all([
+    forward(open, socketPath),
+    start(open, `create ${run}`, { BORG_PASSPHRASE: options.passphrase }),
+  ]);
+  watch.signal.removeEventListener("abort", cut);
+  if (refusal === "lost" || channel === "lost") return lost();
   if (refusal !== undefined) {
     await server.end();
     return { stage: "forward", reason: refusal.message };
   }
-  // From here on only borgctl can remove the socket: it is started even when we are to stop, and then told to.
-  const channel = await start(open, `create ${run}`, { BORG_PASSPHRASE: options.passphrase });
-  watch.signal.removeEventListener("abort", cut);
-  if (channel === "lost") return lost();
   if (channel instanceof Error) {
     await server.end();
     return { stage: "command", reason: channel.message };
@@ -95,28 +102,6 @@ const nothingServed = { connected: false, refused: 0, bytesIn: 0, bytesOut: 0, m
 
 function cutShort(ended: Exclude<Ran["ended"], "exit">, served: Ran["served"] = nothingServed): SessionFacts {
   return { stage: "ran", ended, exitCode: undefined, messages: [], served };
-}
-
-/** The signal given to `connect` ends the connection whenever it comes; ours may end only the connecting: borgctl is to be told first. */
-export async function connectUntil(signal: AbortSignal, target: Target): Promise<Connection> {
-  signal.throwIfAborted();
-  const connecting = new AbortController();
-  const abort = () => connecting.abort(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await connect(target, { signal: connecting.signal });
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
-/** `pulumi up` may have given the job another pull key since its file was read: that one is tried before the failure counts. */
-async function withNewKey(error: unknown, { job, pull }: JobFile, signal: AbortSignal): Promise<Connection> {
-  const refused =
-    error instanceof ReachError ? error.failure === "login-refused" : error instanceof UserError;
-  const now = refused && !signal.aborted ? readJobFile(homePaths().jobFile(job)).pull : pull;
-  if (now.auth === pull.auth) throw error;
-  return connectUntil(signal, now);
 }
 
 /** undefined when it is forwarded; sshd never says why not. */

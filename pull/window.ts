@@ -1,8 +1,8 @@
 import type ssh2 from "ssh2";
 
 const windowBytes = 8 << 20;
-/** OpenSSH's own step: three packets of 32 KiB. */
-const stepBytes = 3 << 15;
+/** OpenSSH refills after three packets of 32 KiB; each time is a packet of its own, and with this window there is no hurry. */
+const stepBytes = 1 << 20;
 
 /** What the shim uses of ssh2 1.17.0's insides; the version is pinned. */
 interface ClientInside {

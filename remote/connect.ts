@@ -3,7 +3,9 @@ import type { Duplex } from "node:stream";
 import ssh2 from "ssh2";
 import { ReachError, UserError } from "../schema/errors.ts";
 import { endpoint, type Target } from "../schema/target.ts";
+import { isDecipheredApart, keepKeys } from "./deciphering.ts";
 import { type ExecOptions, type ExecResult, exec } from "./exec.ts";
+import { connectSocket } from "./socket.ts";
 
 export type { ExecOptions, ExecResult } from "./exec.ts";
 
@@ -99,6 +101,7 @@ async function open(
     ready.reject(reachError(login, last ?? new Error("the connection was closed"), presented));
     closed.resolve(last);
   });
+  keepKeys(client);
   client.on("ready", () => ready.resolve());
   const abort = () => {
     last ??= new Error("cancelled");
@@ -107,7 +110,7 @@ async function open(
   options.signal?.addEventListener("abort", abort, { once: true });
   void closed.promise.then(() => options.signal?.removeEventListener("abort", abort));
   client.connect({
-    ...(sock ? { sock } : { host: login.host, port: login.port }),
+    sock: sock ?? connectSocket(login, () => isDecipheredApart(client)),
     username: login.user,
     ...auth,
     ...(options.onMethods ? { authHandler: asking(options.onMethods, auth.authHandler) } : {}),

@@ -11,7 +11,7 @@ import { clean } from "../lines.ts";
 import { readPassphrase } from "../passphrase.ts";
 import { guardOfReading, openGuard } from "../rpc/guard.ts";
 import { type ServedChannel, serveChannel } from "../serve.ts";
-import { connectUntil } from "../session.ts";
+import { connectUntil } from "../session/way.ts";
 import { widen } from "../window.ts";
 
 export interface ForwardOptions {

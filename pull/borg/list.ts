@@ -39,16 +39,21 @@ export async function listArchives(
   options: RepositoryAccess & {
     readonly lockWaitSeconds?: number;
     readonly checkpoints?: boolean;
+    /** Whoever has the repository's lock changes nothing meanwhile. */
+    readonly bypassLock?: boolean;
     readonly signal?: AbortSignal;
   },
 ): Promise<readonly ListedArchive[]> {
   const passphrase = readPassphrase(options.passphraseFile);
   const wait = options.lockWaitSeconds ?? 60;
-  const checkpoints = options.checkpoints ? ["--consider-checkpoints"] : [];
+  const flags = [
+    ...(options.checkpoints ? ["--consider-checkpoints"] : []),
+    ...(options.bypassLock ? ["--bypass-lock"] : []),
+  ];
   let result: BorgResult;
   try {
     result = await borg(
-      ["--log-json", "--lock-wait", String(wait), "list", "--json", ...checkpoints, options.repository],
+      ["--log-json", "--lock-wait", String(wait), "list", "--json", ...flags, options.repository],
       {
         passphrase,
         ...(options.signal ? { signal: options.signal } : {}),

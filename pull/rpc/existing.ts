@@ -34,7 +34,8 @@ export async function openExisting(repository: string, transaction: number | und
     throw damaged(repository, `has no index of its last transaction (${transaction})`);
   }
   try {
-    return lookUp(repository, file, await bucketsOf(repository, file));
+    const { buckets } = await headerOf(repository, file);
+    return lookUp(repository, await reader(file, headerBytes + buckets * bucketBytes), buckets);
   } catch (error) {
     await file.close();
     throw error;
@@ -51,15 +52,16 @@ export async function countObjects(repository: string, transaction: number): Pro
     throw error;
   }
   try {
-    await bucketsOf(repository, file);
-    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 8);
-    return buffer.readInt32LE(0);
+    return (await headerOf(repository, file)).objects;
   } finally {
     await file.close();
   }
 }
 
-async function bucketsOf(repository: string, file: fs.FileHandle): Promise<number> {
+async function headerOf(
+  repository: string,
+  file: fs.FileHandle,
+): Promise<{ readonly buckets: number; readonly objects: number }> {
   const header = Buffer.alloc(headerBytes);
   await file.read(header, 0, headerBytes, 0);
   const buckets = header.readInt32LE(12);
@@ -70,19 +72,45 @@ async function bucketsOf(repository: string, file: fs.FileHandle): Promise<numbe
     buckets > 0 &&
     (await file.stat()).size === headerBytes + buckets * bucketBytes;
   if (!valid) throw damaged(repository, "has an index that borg 1.2 or 1.4 did not write whole");
-  return buckets;
+  return { buckets, objects: header.readInt32LE(8) };
 }
 
-function lookUp(repository: string, file: fs.FileHandle, buckets: number): Existing {
+interface Reader extends AsyncDisposable {
+  /** At most so many bytes, fewer at the end. */
+  read(position: number, length: number): Promise<Buffer>;
+}
+
+/** A first backup asks for each of its objects: a small index is read once, which is less than a question more. */
+const smallBytes = 1 << 20;
+
+async function reader(file: fs.FileHandle, bytes: number): Promise<Reader> {
+  if (bytes <= smallBytes) {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, 0);
+    const all = buffer.subarray(0, bytesRead);
+    await file.close();
+    return {
+      read: async (position, length) => all.subarray(position, position + length),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+  return {
+    read: async (position, length) => {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
+      return buffer.subarray(0, bytesRead);
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
+
+function lookUp(repository: string, index: Reader, buckets: number): Existing {
   return {
     async has(id) {
-      const block = Buffer.allocUnsafe(blockBuckets * bucketBytes);
       let bucket = id.readUInt32LE(0) % buckets;
       for (let seen = 0; seen < buckets; ) {
         const count = Math.min(blockBuckets, buckets - bucket, buckets - seen);
         const length = count * bucketBytes;
-        const { bytesRead } = await file.read(block, 0, length, headerBytes + bucket * bucketBytes);
-        if (bytesRead < length) throw damaged(repository, "has an index that became shorter");
+        const block = await index.read(headerBytes + bucket * bucketBytes, length);
+        if (block.length < length) throw damaged(repository, "has an index that became shorter");
         for (let at = 0; at < length; at += bucketBytes) {
           const segment = block.readUInt32LE(at + keyBytes);
           if (segment === empty) return false;
@@ -93,7 +121,7 @@ function lookUp(repository: string, file: fs.FileHandle, buckets: number): Exist
       }
       return false;
     },
-    [Symbol.asyncDispose]: () => file.close(),
+    [Symbol.asyncDispose]: () => index[Symbol.asyncDispose](),
   };
 }
 

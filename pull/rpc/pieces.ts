@@ -1,4 +1,5 @@
 const smallBytes = 16 << 10;
+const firstBytes = 4 << 10;
 const blockBytes = 64 << 10;
 
 /**
@@ -10,11 +11,14 @@ export function pieceKeeper() {
   let length = 0;
   let block: Buffer | undefined;
   let used = 0;
+  /** Of all pieces that were copied. */
+  let copied = 0;
   /** The last piece ends where the block's free part begins. */
   let open = 0;
   const append = (piece: Buffer) => {
     if (!block || block.length - used < piece.length) {
-      block = Buffer.allocUnsafeSlow(Math.max(blockBytes, piece.length));
+      // As large as all such before it: most messages have one, and what is allocated for nothing has to be collected.
+      block = Buffer.allocUnsafeSlow(Math.max(firstBytes, Math.min(copied, blockBytes), piece.length));
       used = 0;
       open = 0;
     }
@@ -22,6 +26,7 @@ export function pieceKeeper() {
     if (open > 0) pieces.pop();
     pieces.push(block.subarray(used - piece.length - open, used));
     open += piece.length;
+    copied += piece.length;
   };
   return {
     pieces: pieces as readonly Buffer[],

@@ -6,17 +6,28 @@ import { readPassphrase } from "../passphrase.ts";
 import { bytes } from "../quantities.ts";
 import type { Failure, FailureKind } from "../result.ts";
 
-/** What a run needs at home before it connects to anything: borg, the passphrase, room. What is missing is why it failed, on record and told as any other. */
+/** What a run needs at home before it connects to anything: the passphrase, room. What is missing is why it failed, on record and told as any other. */
 export async function readyAtHome(job: JobFile): Promise<{ readonly passphrase: string } | Failure> {
-  let missing: FailureKind = "no-borg";
-  try {
-    await borgVersion();
-    missing = "passphrase-missing";
+  return orMissing("passphrase-missing", async () => {
     const passphrase = readPassphrase(job.passphraseFile);
     return (await lackOfRoom(job)) ?? { passphrase };
+  });
+}
+
+/** Whether there is a borg at home that borgpull works with: to ask it takes as long as half of connecting. */
+export async function lackOfBorg(): Promise<Failure | undefined> {
+  return orMissing("no-borg", async () => {
+    await borgVersion();
+    return undefined;
+  });
+}
+
+async function orMissing<T>(kind: FailureKind, look: () => Promise<T>): Promise<T | Failure> {
+  try {
+    return await look();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { kind: missing, problem: error.problem, remedy: error.remedy };
+    return { kind, problem: error.problem, remedy: error.remedy };
   }
 }
 

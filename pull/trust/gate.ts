@@ -10,6 +10,7 @@ import { type ConfigFile, configCopy, readConfig, readConfigCopy, writeConfigCop
 import { breachRemedy, describeBreach, describeFindings } from "./describe.ts";
 import { judge } from "./judge.ts";
 import { changesSince } from "./log.ts";
+import type { Ahead } from "./look-ahead.ts";
 import { endOwn, homesOwn } from "./own-work.ts";
 
 export interface GateOptions {
@@ -22,6 +23,8 @@ export interface GateOptions {
   /** A person's session on the VPS has ended just now, and that person is told what came of it. */
   readonly witnessed?: boolean;
   readonly signal?: AbortSignal;
+  /** What was asked of borg already; disposed of when this returns. */
+  readonly ahead?: Ahead | undefined;
 }
 
 export interface GateResult {
@@ -46,7 +49,10 @@ export class TamperedError extends UserError {
 export async function gate(options: GateOptions): Promise<GateResult> {
   const { job, ledger } = options;
   const config = readConfig(job.repository, job.job);
-  await freeStaleLock(job.repository, { waitSeconds: job.limits.lockWaitSeconds, signal: options.signal });
+  await using ahead = await askedOfThis(options);
+  // What was asked ahead has seen to the lock, and may hold it.
+  if (!ahead)
+    await freeStaleLock(job.repository, { waitSeconds: job.limits.lockWaitSeconds, signal: options.signal });
   const copy = readConfigCopy(job.job);
   if (copy && copy.id !== config.id) throw anotherRepository(job, config.id);
   const { id } = config;
@@ -72,7 +78,7 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     return readable ? {} : { unlisted: true };
   }
   const known = ledger.archives(id).filter(({ gone }) => !gone);
-  const listed = readable ? await list(options) : undefined;
+  const listed = readable ? await list(options, ahead) : undefined;
   // After the listing: for it borg has made an index again where a crash left none.
   const objects = await countObjects(job.repository, last);
   const changes =
@@ -91,7 +97,7 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     forbidden,
   });
   const tampered = judgement.findings.length > 0;
-  const checked = await confirm(options, judgement.appeared, tampered);
+  const checked = await confirm(options, judgement.appeared, { tampered, ahead });
   const why = attended?.rewritesLog ? "compact" : (operation?.kind ?? "run");
   // Before the record: cut off in between, the operation is open still, and it is taken as it is once more.
   if (rewritten && copy?.digest !== config.digest) writeConfigCopy(job.job, config.text);
@@ -169,9 +175,19 @@ const access = ({ job, signal }: GateOptions) => ({
   ...(signal ? { signal } : {}),
 });
 
-async function list(options: GateOptions): Promise<readonly Archive[] | { readonly unreadable: string }> {
+/** What was asked ahead, unless it was of something else than what is there now. */
+async function askedOfThis({ job, ahead }: GateOptions): Promise<Ahead | undefined> {
+  if (ahead?.segment === (await lastCommitted(job.repository))) return ahead;
+  await ahead?.[Symbol.asyncDispose]();
+  return undefined;
+}
+
+async function list(
+  options: GateOptions,
+  ahead: Ahead | undefined,
+): Promise<readonly Archive[] | { readonly unreadable: string }> {
   try {
-    return await listArchives({ ...access(options), checkpoints: true });
+    return await (ahead?.listed() ?? listArchives({ ...access(options), checkpoints: true }));
   } catch (error) {
     if (error instanceof UnreadableError) return { unreadable: error.problem };
     throw error;
@@ -187,9 +203,10 @@ type Appeared = Omit<ArchiveRecord, "seen" | "gone"> & { readonly problem?: stri
 async function confirm(
   options: GateOptions,
   appeared: readonly Appeared[],
-  tampered: boolean,
+  { tampered, ahead }: { readonly tampered: boolean; readonly ahead: Ahead | undefined },
 ): Promise<readonly Appeared[]> {
   if (tampered) return appeared;
+  await ahead?.checked().catch(() => {}); // until then it has the lock
   const checked: Appeared[] = [];
   for (const archive of appeared) {
     const { reportedId, ignoredPuts = 0 } = archive.run ? options.ledger.session(archive.run) : {};
@@ -199,7 +216,8 @@ async function confirm(
       continue;
     }
     const whole = { ...access(options), archive: archive.name };
-    const problem = (await checkArchive(whole)) ?? (ignoredPuts > 0 ? await readArchive(whole) : undefined);
+    const check = ahead?.archive === archive.name ? ahead.checked() : checkArchive(whole);
+    const problem = (await check) ?? (ignoredPuts > 0 ? await readArchive(whole) : undefined);
     checked.push(problem ? { ...archive, problem } : { ...archive, trust: "good" });
   }
   return checked;

@@ -127,6 +127,30 @@ test("no borg", () =>
     assert.deepEqual(await remains(host, readJobFile(file)), []);
   }));
 
+test("what borg says of its version is asked once of each file, and kept where only root writes", async () => {
+  await settings(host, "web1", { roots: ["/etc/default"] });
+  const asked = async () => Number(await host.run("grep -c -e --version /root/asked || :"));
+  const noting = (word: string) =>
+    put(
+      host,
+      "/usr/bin/borg",
+      "755",
+      `#!/bin/sh\n# ${word}\necho "$*" >> /root/asked\nexec /usr/bin/borg.away "$@"\n`,
+    );
+  await without("/usr/bin/borg", async () => {
+    await noting("one");
+    for (const _ of ["makes the folder", "finds it"]) await runJob(file);
+    const kept = "/var/cache/borgpull/borg-version";
+    assert.match(await host.run(`stat -c '%U %a' ${kept}; cat ${kept}`), /^root 600\n\S+ 1\.[24]\.\S+\n$/);
+    const before = await asked();
+    await runJob(file);
+    assert.equal(await asked(), before, "the same file");
+    await noting("another");
+    assert.ok((await probe({ target: readJobFile(file).pull, instance: "borgpull" })).ok);
+    assert.equal(await asked(), before + 1, "another file of the same name");
+  });
+});
+
 for (const version of ["1.1.16", "2.0.0b4"]) {
   test(`borg ${version} is refused (a stand-in that says so)`, () =>
     without("/usr/bin/borg", async () => {

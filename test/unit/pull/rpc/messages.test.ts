@@ -77,8 +77,23 @@ test("a request is read the same when it comes byte by byte, and takes no more m
   );
   assert.ok(message && more.length === 0);
   assert.ok(Buffer.concat(message.pieces).equals(sent));
-  assert.ok(message.pieces.length <= 5, `${message.pieces.length} pieces`);
+  assert.ok(message.pieces.length <= 10, `${message.pieces.length} pieces`);
+  assert.ok(memoryOf(message.pieces) <= 2 * sent.length, `${memoryOf(message.pieces)} bytes`);
 });
+
+test("a small request, and the small end of a large one, take little more memory than their bytes", () => {
+  const sent = call(7, "put", { id: Buffer.alloc(32, 1), data: Buffer.alloc(100_000, 2) });
+  const [message] = split([sent.subarray(0, 99_000), sent.subarray(99_000)], requestLimits);
+  assert.ok(memoryOf(message?.pieces.slice(1) ?? []) <= 4096);
+  const [little] = split(
+    [call(8, "put", { id: Buffer.alloc(32, 1), data: Buffer.alloc(200, 2) })],
+    requestLimits,
+  );
+  assert.ok(memoryOf(little?.pieces ?? []) <= 4096);
+});
+
+const memoryOf = (pieces: readonly Buffer[]): number =>
+  [...new Set(pieces.map((piece) => piece.buffer))].reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 test("large pieces are handed on without being copied", () => {
   const sent = call(7, "put", { id: Buffer.alloc(32, 1), data: Buffer.alloc(300_000, 2) });
