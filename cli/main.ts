@@ -1,6 +1,5 @@
 /** The `borgpull` command: program.ts has its verbs, one a file. */
 import { CommanderError } from "commander";
-import { TamperedError } from "../pull/trust/gate.ts";
 import { describe, UserError } from "../schema/errors.ts";
 import { exitCodes } from "./exit-code.ts";
 import { borgpullProgram } from "./program.ts";
@@ -9,14 +8,15 @@ import { borgpullProgram } from "./program.ts";
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 try {
-  await borgpullProgram().parseAsync();
+  await (await borgpullProgram(process.argv[2])).parseAsync();
 } catch (error) {
-  process.exitCode = failed(error);
+  process.exitCode = await failed(error);
 }
 
-function failed(error: unknown): number {
+async function failed(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.usage;
   console.error(describe(error));
+  const { TamperedError } = await import("../pull/trust/gate.ts"); // much comes with it, and seldom is it needed
   if (error instanceof TamperedError) return exitCodes.tampered;
   return error instanceof UserError ? exitCodes.failed : exitCodes.bug;
 }

@@ -1,5 +1,6 @@
 /** What every kind has in common: checking, previews, secrets, and reads that never fail. Plain data in and out. */
 import * as z from "zod";
+import { onlyLooking } from "../remote/pool.ts";
 import { describe, ReachError, UserError } from "../schema/errors.ts";
 import { endpoint } from "../schema/target.ts";
 import { type Context, type Diff, type Kind, PartialFailure } from "./kind.ts";
@@ -54,10 +55,10 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
   const plain = <T>(values: Values) => reveal(values) as unknown as T;
   const outputs = (state: object, news: Values) =>
     sealOutputs(JSON.parse(JSON.stringify(state)) as Values, reveal(news) as Values, secretNames(news));
-  const promised = (kind.promises ?? {}) as Values;
+  const promised = () => (kind.promises ?? {}) as Values;
   const computed = (names: readonly string[]) => ({
     ...Object.fromEntries(names.map((name) => [name, unknown])),
-    ...promised,
+    ...promised(),
   });
   const rehearse = async (news: Values, context: Context) => {
     if (!kind.rehearse || holdsUnknown(news)) return;
@@ -81,7 +82,7 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     check: (news) => {
       const given = reveal(news) as Values;
       const failures = problems(kind.inputs, given);
-      return { inputs: { ...sealInputs(given, secretNames(news)), ...promised }, failures };
+      return { inputs: { ...sealInputs(given, secretNames(news)), ...promised() }, failures };
     },
     diff: (oldOutputs, news) => kind.diff(plain<State>(oldOutputs), plain<Inputs>(news)),
     create: async (news, preview, context) => {
@@ -100,7 +101,8 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     },
     read: async (id, known, inputs, context) => {
       try {
-        const state = await kind.read(plain<State>(known), plain<Inputs>(inputs), context);
+        const looking = { ...context, hosts: onlyLooking(context.hosts, context.urn) };
+        const state = await kind.read(plain<State>(known), plain<Inputs>(inputs), looking);
         context.unread.delete(context.urn);
         return state && { outputs: outputs(state, inputs), inputs };
       } catch (error) {

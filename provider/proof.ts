@@ -1,4 +1,3 @@
-import { probe } from "../pull/probe.ts";
 import { UserError } from "../schema/errors.ts";
 import type { AuthorizedKeyInputs } from "../schema/inputs.ts";
 
@@ -8,6 +7,7 @@ export async function proveKey(
   signal: AbortSignal,
 ): Promise<void> {
   if (!proof) return;
+  const { probe } = await import("../pull/probe.ts");
   const target = { ...connection, user: proof.account, auth: proof.identityFile };
   const result = await probe({ target, instance: proof.instance, signal });
   if (!result.ok) throw new UserError(result.failure.problem, result.failure.remedy);

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import type { ExecResult } from "./connect.ts";
+import type { Question } from "./facts/ahead.ts";
 import type { Fact } from "./facts/fact.ts";
 
 /** The scripts of templates/remote that change something; facts.sh is for reading. */
@@ -26,8 +27,12 @@ export interface RunOptions {
 export interface Host {
   /** For messages: host, [host]:port, or "home". */
   readonly name: string;
-  /** Reads; facts asked for together travel together. Throws ReachError when the machine cannot be read. */
+  /** Reads now; facts asked for together travel together. Throws ReachError when the machine cannot be read. */
   fact<T>(fact: Fact<T>): Promise<T>;
+  /** Reads, or gives what `lookAhead` has read, to each reader once and as long as nothing was run since: for whoever only looks. */
+  foreseen<T>(fact: Fact<T>, reader: string): Promise<T>;
+  /** Has these questions answered along with the facts that are asked for now. */
+  lookAhead(questions: readonly Question[]): void;
   /** Runs one of our scripts as root (at home: as the user). A non-zero exit is a result, not an error. */
   run(script: Script, args: readonly string[], options?: RunOptions): Promise<ExecResult>;
 }

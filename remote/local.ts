@@ -1,15 +1,23 @@
 import { spawn } from "node:child_process";
 import { batcher } from "./batch.ts";
 import type { ExecResult } from "./connect.ts";
+import { foresight } from "./foresight.ts";
 import { type Host, type RunOptions, scriptText } from "./host.ts";
 
 /** The machine this runs on, as the user this runs as: the twin of a VPS's connection. */
 export function localHost(): Host {
   const shell = (argv: readonly string[], options: RunOptions) => spawned("/bin/sh", argv, options);
+  const fact = batcher((script) => shell(["-s"], { stdin: script }), "home");
+  const { lookAhead, foreseen, forget } = foresight(fact);
   return {
     name: "home",
-    fact: batcher((script) => shell(["-s"], { stdin: script }), "home"),
-    run: (script, args, options = {}) => shell(["-c", scriptText(script), script, ...args], options),
+    fact,
+    foreseen,
+    lookAhead,
+    run: (script, args, options = {}) => {
+      forget();
+      return shell(["-c", scriptText(script), script, ...args], options);
+    },
   };
 }
 

@@ -15,6 +15,19 @@ export interface Hosts extends AsyncDisposable {
   freshLogin(target: Target): Promise<void>;
 }
 
+/**
+ * The same machines for whoever only looks: a fact may come from what was read ahead.
+ * @param reader names who looks
+ */
+export function onlyLooking(hosts: Hosts, reader: string): Hosts {
+  const looking = (host: Host): Host => ({ ...host, fact: (fact) => host.foreseen(fact, reader) });
+  return {
+    ...hosts,
+    home: looking(hosts.home),
+    vps: async (target) => looking(await hosts.vps(target)),
+  };
+}
+
 /** A machine that did not answer is not asked again for this long: eight reads of one dead host wait once. */
 const rememberFailureMilliseconds = 10_000;
 

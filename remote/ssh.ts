@@ -2,6 +2,7 @@ import { ReachError } from "../schema/errors.ts";
 import { endpoint } from "../schema/target.ts";
 import { batcher } from "./batch.ts";
 import type { Connection, ExecOptions, ExecResult } from "./connect.ts";
+import { foresight } from "./foresight.ts";
 import { type Host, scriptText } from "./host.ts";
 import { commandLine } from "./quote.ts";
 import { sessionLimit } from "./session-limit.ts";
@@ -28,11 +29,16 @@ export function sshHost(connection: Connection): Host {
     }
     return result;
   };
+  const fact = batcher((script) => shell(["-s"], { stdin: script, timeoutSeconds: 60 }, true), name);
+  const { lookAhead, foreseen, forget } = foresight(fact);
   return {
     name,
-    fact: batcher((script) => shell(["-s"], { stdin: script, timeoutSeconds: 60 }, true), name),
-    run: (script, args, { stdin, signal, timeoutSeconds } = {}) =>
-      shell(
+    fact,
+    foreseen,
+    lookAhead,
+    run: (script, args, { stdin, signal, timeoutSeconds } = {}) => {
+      forget();
+      return shell(
         ["-c", scriptText(script), script, ...args],
         {
           ...(stdin === undefined ? {} : { stdin }),
@@ -40,7 +46,8 @@ export function sshHost(connection: Connection): Host {
           ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
         },
         script !== "sshd", // each of its verbs is once
-      ),
+      );
+    },
   };
 }
 

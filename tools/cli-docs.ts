@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { borgpullProgram } from "../cli/program.ts";
 
 /** The text of docs/cli.md: the help of every verb, under a heading of its own. */
-export function cliReference(): string {
-  const program = borgpullProgram();
+export async function cliReference(): Promise<string> {
+  const program = await borgpullProgram();
   const verbs = program.createHelp().visibleCommands(program);
   const own = verbs.filter((verb) => verb.name() !== "help");
   const parts = [
@@ -34,5 +34,5 @@ export function helpOf(command: Command): string {
 const fenced = (text: string) => `\`\`\`text\n${text}\n\`\`\`\n`;
 
 if (import.meta.main) {
-  await fs.writeFile(new URL("../docs/cli.md", import.meta.url), cliReference());
+  await fs.writeFile(new URL("../docs/cli.md", import.meta.url), await cliReference());
 }

@@ -1,5 +1,3 @@
-import { audit as auditKey } from "../../pull/audit/audit.ts";
-import { failures } from "../../pull/audit/judge.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { lockJobInTime } from "../../pull/lock.ts";
 import { type AuditInputs, auditInputs } from "../../schema/inputs.ts";
@@ -22,6 +20,8 @@ const statusMilliseconds = 1000;
 
 async function ensure(desired: AuditInputs, context: Context): Promise<AuditState> {
   requireHome(desired.home);
+  const { audit: auditKey } = await import("../../pull/audit/audit.ts");
+  const { failures } = await import("../../pull/audit/judge.ts");
   const { job, instance, pull: target } = readJobFile(desired.jobFile);
   using _lock = await lockJobInTime(homePaths().lock(job), job, untilPullsEnd(context));
   let said = Date.now();

@@ -80,7 +80,10 @@ export const home: Kind<HomeInputs, HomeState> = {
     ...Object.fromEntries(changed(live).map((name) => [name, { kind: "UPDATE" }])),
   }),
   create: async (desired) => here(desired),
-  read: async (known) => known,
+  read: async (known, _inputs, { hosts }) => {
+    if (known.home === thisHome()) hosts.home.lookAhead([`files ${path.join(known.config, "jobs")}`]);
+    return known;
+  },
   update: async (live, desired) => {
     if (moving()) return here(desired);
     const now = here(desired);

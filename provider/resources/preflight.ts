@@ -4,6 +4,7 @@ import { type PreflightInputs, preflightInputs } from "../../schema/inputs.ts";
 import { compareWay } from "../compare.ts";
 import type { Context, Diff, Kind } from "../kind.ts";
 import { hostOf } from "../place.ts";
+import { questionsOf } from "../questions.ts";
 import { tryDropIn } from "./sshd-drop-in.ts";
 
 interface PreflightState extends PreflightInputs {
@@ -117,7 +118,9 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
   create: ensure,
   read: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);
-    return { ...known, ...stateOf(inputs, await host.fact(capabilities)) };
+    const found = host.fact(capabilities);
+    host.lookAhead(questionsOf(inputs.dropIn.user)); // every other resource of this machine is read after this one
+    return { ...known, ...stateOf(inputs, await found) };
   },
   update: (_live, desired, context) => ensure(desired, context),
   remove: async () => {},

@@ -14,18 +14,26 @@ interface ProgramState extends ProgramInputs {
 }
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** What this checkout would install. */
-const offered = nameOf(root);
+/** What this checkout would install. Every source is read for it, so only for a stack that has such a resource, and once. */
+const offered = once(() => nameOf(root));
+
+function once<T extends string>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
 
 const wanted = (inputs: ProgramInputs): ProgramState => ({
   ...inputs,
-  installed: offered,
+  installed: offered(),
   current: currentOf(inputs.owner),
 });
 
 async function ensure(desired: ProgramInputs): Promise<ProgramState> {
   requireHome(desired.home);
-  await install(desired.owner, root, offered);
+  await install(desired.owner, root, offered());
   return wanted(desired);
 }
 
@@ -36,7 +44,9 @@ async function ensure(desired: ProgramInputs): Promise<ProgramState> {
 export const program: Kind<ProgramInputs, ProgramState> = {
   inputs: programInputs,
   computed: ["installed", "current"],
-  promises: { installed: offered },
+  get promises() {
+    return { installed: offered() };
+  },
   foresee: (desired) => ({ current: currentOf(desired.owner) }),
   id: ({ owner }) => `program/${owner}`,
   diff: (live, desired) => compare(live, wanted(desired), ["installed", "home", "owner"]),

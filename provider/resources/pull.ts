@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
-import { backUp, describePause } from "../../pull/attempts.ts";
 import { due } from "../../pull/due.ts";
 import { readJobFile } from "../../pull/job.ts";
 import { openLedger, type RunRecord } from "../../pull/ledger.ts";
 import { describeProgress } from "../../pull/progress.ts";
+import type { RunResult } from "../../pull/result.ts";
 import { asRecorded } from "../../pull/trust/as-recorded.ts";
 import { breachRemedy, describeBreach, describeFindings } from "../../pull/trust/describe.ts";
 import { type PullInputs, pullInputs } from "../../schema/inputs.ts";
@@ -82,20 +82,24 @@ function look(desired: PullInputs): PullState {
   return { ...desired, pull: reason ? `due: ${reason}` : policy, lastGood, trust };
 }
 
+/** What a pull needs is loaded for a pull: previews do without. */
+async function backUpNow({ jobFile }: PullInputs, context: Context): Promise<RunResult> {
+  const { backUp, describePause } = await import("../../pull/attempts.ts");
+  return backUp(jobFile, {
+    by: "pulumi up",
+    signal: context.signal,
+    onProgress: (progress) => context.status(describeProgress(progress)),
+    onNote: context.status,
+    onStep: context.status,
+    onPause: (pause) => context.status(describePause(pause)),
+  });
+}
+
 /** Pulls if that is due. A breach fails it then too, as long as it is open: nobody may miss it. */
 async function ensure(desired: PullInputs, context: Context): Promise<PullState> {
   requireHome(desired.home);
   const before = look(desired);
-  const result = before.pull.startsWith("due: ")
-    ? await backUp(desired.jobFile, {
-        by: "pulumi up",
-        signal: context.signal,
-        onProgress: (progress) => context.status(describeProgress(progress)),
-        onNote: context.status,
-        onStep: context.status,
-        onPause: (pause) => context.status(describePause(pause)),
-      })
-    : undefined;
+  const result = before.pull.startsWith("due: ") ? await backUpNow(desired, context) : undefined;
   const { lastGood, trust, breach } = recorded(desired);
   const failed = result?.outcome === "failed";
   const { problem = "The pull failed.", remedy = "" } = result?.failure ?? {};

@@ -5,7 +5,6 @@ import * as path from "node:path";
 import * as z from "zod";
 import { encryptionOf, initRepository, repositoryId } from "../../pull/borg.ts";
 import { keyDigest } from "../../pull/key-export.ts";
-import { renameJob } from "../../pull/rename.ts";
 import { digestOf, lostName, repositoryLost } from "../../pull/trust/config-file.ts";
 import { replaceFile } from "../../remote/replace-file.ts";
 import { UserError } from "../../schema/errors.ts";
@@ -54,6 +53,7 @@ async function ensure(
     const { renamedFrom: from, job: to, path: repository } = desired;
     const onWarning = (text: string) => context.warn(`${to}: ${text}`);
     const wait = untilPullsEnd(context);
+    const { renameJob } = await import("../../pull/rename.ts");
     await renameJob({ from, to, repository, wait, signal: context.signal, onWarning });
   }
   const givenUp = existsSync(lostName(desired.keyCopy));

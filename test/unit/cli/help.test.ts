@@ -6,8 +6,8 @@ import { version } from "../../../schema/version.ts";
 import { cliReference, helpOf } from "../../../tools/cli-docs.ts";
 import { borgpull } from "../../borgpull.ts";
 
-test("every verb's help describes each argument and option, and has an example", () => {
-  for (const verb of borgpullProgram().commands.filter((command) => command.name() !== "complete")) {
+test("every verb's help describes each argument and option, and has an example", async () => {
+  for (const verb of (await borgpullProgram()).commands.filter((command) => command.name() !== "complete")) {
     const help = helpOf(verb);
     assert.match(help, new RegExp(`Examples?:\\n(.*\\n)*? .*borgpull ${verb.name()}\\b`), verb.name());
     for (const { description, flags } of verb.options) assert.ok(description, `${verb.name()} ${flags}`);
@@ -21,7 +21,7 @@ test("borgpull --version prints the version", async () => {
   assert.deepEqual({ stdout, code }, { stdout: `${version}\n`, code: 0 });
 });
 
-test("docs/cli.md is what the help says: tools/cli-docs.ts writes it anew", () => {
+test("docs/cli.md is what the help says: tools/cli-docs.ts writes it anew", async () => {
   const file = new URL("../../../docs/cli.md", import.meta.url);
-  assert.equal(fs.readFileSync(file, "utf8"), cliReference());
+  assert.equal(fs.readFileSync(file, "utf8"), await cliReference());
 });
