@@ -10,10 +10,14 @@ export interface Link extends AsyncDisposable {
   reset(): void;
 }
 
-/** @param roundTripMilliseconds of what is sent over a connection that is made; making it takes none */
+/**
+ * @param roundTripMilliseconds of what is sent over a connection that is made; making it takes none
+ * @param listen this machine's address that it has the port at
+ */
 export async function openLink(
   to: { readonly host: string; readonly port: number },
   roundTripMilliseconds: number,
+  listen = "127.0.0.1",
 ): Promise<Link> {
   const bytes = { received: 0, sent: 0 };
   const sockets = new Set<net.Socket>();
@@ -29,7 +33,7 @@ export async function openLink(
     void carry(near, far, roundTripMilliseconds / 2, count("sent"));
     void carry(far, near, roundTripMilliseconds / 2, count("received"));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, listen);
   await once(server, "listening");
   return {
     port: (server.address() as net.AddressInfo).port,

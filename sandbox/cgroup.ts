@@ -22,7 +22,7 @@ function hierarchies() {
 const systemdRuns = () => existsSync("/run/systemd/system");
 
 /** Where the cgroup named `id` is in each hierarchy. */
-const foldersOf = (id: string) =>
+export const foldersOf = (id: string) =>
   hierarchies().map((mountPoint) => path.join(mountPoint, systemdRuns() ? `system.slice/${id}.scope` : id));
 
 /** The command that runs `argv` in a cgroup named `id`. The process stays the same one: it replaces itself. */
