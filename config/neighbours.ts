@@ -9,31 +9,35 @@ export function acrossHosts(hosts: readonly ReadHost[]): readonly Problem[] {
   return [...sameMachine(hosts), ...sameName(jobs), ...stillThere(jobs), ...sameRepository(jobs)];
 }
 
-/** Every pair of a list, the later one first. */
-const pairs = <T>(list: readonly T[]): readonly (readonly [T, T])[] =>
-  list.flatMap((later, index) => list.slice(0, index).map((earlier) => [later, earlier] as const));
+/** Pairs of a list, the later one first, that have the same word in common: a thousand hosts are half a million pairs. */
+function twins<T>(list: readonly T[], wordOf: (each: T) => string | undefined): readonly (readonly [T, T])[] {
+  const seen = new Map<string, T[]>();
+  return list.flatMap((later) => {
+    const word = wordOf(later);
+    if (word === undefined) return [];
+    const earlier = seen.get(word) ?? [];
+    seen.set(word, [...earlier, later]);
+    return earlier.map((each) => [later, each] as const);
+  });
+}
 
 function sameMachine(hosts: readonly ReadHost[]): readonly Problem[] {
   const account = ({ target, options }: ReadHost) =>
     target &&
     [options.instance ?? "borgpull", endpoint(target), target.jump ? endpoint(target.jump) : ""].join(" ");
-  return pairs(hosts)
-    .filter(([later, earlier]) => later.target && account(later) === account(earlier))
-    .map(([later, earlier]) => ({
-      path: `hosts.${later.name}.address`,
-      problem: `the same machine and instance as hosts.${earlier.name}.`,
-      remedy: `Put both under jobs of hosts.${earlier.name}, or give one another instance.`,
-    }));
+  return twins(hosts, account).map(([later, earlier]) => ({
+    path: `hosts.${later.name}.address`,
+    problem: `the same machine and instance as hosts.${earlier.name}.`,
+    remedy: `Put both under jobs of hosts.${earlier.name}, or give one another instance.`,
+  }));
 }
 
 function sameName(jobs: readonly JobConfig[]): readonly Problem[] {
-  return pairs(jobs)
-    .filter(([later, earlier]) => later.name === earlier.name)
-    .map(([later, earlier]) => ({
-      path: later.at,
-      problem: `a second job named ${later.name}, after ${earlier.at}.`,
-      remedy: "Rename one of them.",
-    }));
+  return twins(jobs, ({ name }) => name).map(([later, earlier]) => ({
+    path: later.at,
+    problem: `a second job named ${later.name}, after ${earlier.at}.`,
+    remedy: "Rename one of them.",
+  }));
 }
 
 function stillThere(jobs: readonly JobConfig[]): readonly Problem[] {
@@ -50,6 +54,10 @@ function stillThere(jobs: readonly JobConfig[]): readonly Problem[] {
       : [];
   });
 }
+
+/** Every pair of a list, the later one first. */
+const pairs = <T>(list: readonly T[]): readonly (readonly [T, T])[] =>
+  list.flatMap((later, index) => list.slice(0, index).map((earlier) => [later, earlier] as const));
 
 function sameRepository(jobs: readonly JobConfig[]): readonly Problem[] {
   const inside = (a: string, b: string) => a === b || a.startsWith(b.endsWith("/") ? b : `${b}/`);
