@@ -44,11 +44,19 @@ export function requestFilter(options: FilterOptions): Transform {
   };
 
   const pass = async (chunk: Buffer, push: (piece: Buffer) => void): Promise<void> => {
-    for (const message of split(chunk)) {
-      const verdict = await judge(message, stage, options);
-      if ("stop" in verdict) return stop(verdict.stop);
-      stage = verdict.stage;
-      for (const piece of verdict.pieces) push(piece);
+    const joined = joiner(push);
+    try {
+      for (const message of split(chunk)) {
+        const verdict = await judge(message, stage, options);
+        if ("stop" in verdict) {
+          joined.end();
+          return stop(verdict.stop);
+        }
+        stage = verdict.stage;
+        for (const piece of verdict.pieces) joined.add(piece);
+      }
+    } finally {
+      joined.end();
     }
   };
 
@@ -62,6 +70,26 @@ export function requestFilter(options: FilterOptions): Transform {
         .then(() => done());
     },
   });
+}
+
+/** Passes pieces that lie side by side in memory on as one: small messages come by the dozen, and each would be a write of its own. */
+function joiner(push: (piece: Buffer) => void) {
+  let last: Buffer | undefined;
+  const end = () => {
+    if (last) push(last);
+    last = undefined;
+  };
+  return {
+    add(piece: Buffer) {
+      if (last?.buffer === piece.buffer && last.byteOffset + last.length === piece.byteOffset) {
+        last = Buffer.from(last.buffer, last.byteOffset, last.length + piece.length);
+        return;
+      }
+      end();
+      last = piece;
+    },
+    end,
+  };
 }
 
 type Verdict = { readonly stage: Stage; readonly pieces: readonly Buffer[] } | { readonly stop: Stop };

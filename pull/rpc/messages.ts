@@ -108,7 +108,7 @@ export function messageSplitter(limits: Limits): (chunk: Buffer) => Generator<Me
         whole = begin(kept.length + at - start);
       }
       if (!whole) continue;
-      kept.add(chunk.subarray(start, at));
+      kept.add(chunk.subarray(start, at), true);
       start = at;
       const message = { value: whole, pieces: kept.pieces, length: kept.length };
       kept = pieceKeeper();

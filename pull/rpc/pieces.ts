@@ -3,8 +3,8 @@ const firstBytes = 4 << 10;
 const blockBytes = 64 << 10;
 
 /**
- * The pieces of one message. Small ones are copied together: kept as they come, a message sent byte by byte would take a hundred
- * times its size.
+ * The pieces of one message. Small ones of a message that came in several are copied together: kept as they come, a message sent byte by byte
+ * would take a hundred times its size.
  */
 export function pieceKeeper() {
   const pieces: Buffer[] = [];
@@ -33,10 +33,12 @@ export function pieceKeeper() {
     get length() {
       return length;
     },
-    add(piece: Buffer) {
+    /** @param last the message ends with it */
+    add(piece: Buffer, last = false) {
       if (piece.length === 0) return;
+      const whole = last && length === 0;
       length += piece.length;
-      if (piece.length < smallBytes) return append(piece);
+      if (piece.length < smallBytes && !whole) return append(piece);
       pieces.push(piece);
       open = 0;
     },

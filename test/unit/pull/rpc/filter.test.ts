@@ -68,6 +68,22 @@ test("what is allowed comes out unchanged, and nothing else, however it is cut",
   );
 });
 
+test("small messages that came together go on together, in the memory that they came in", async () => {
+  const put = (n: number) => call(3 + n, "put", { id: id(2 + n), data: Buffer.alloc(500, n), wait: false });
+  const [first, second] = [Array.from({ length: 20 }, (_, n) => put(n)), [put(20), put(21)]].map((puts) =>
+    Buffer.concat(puts),
+  ) as [Buffer, Buffer];
+  const { filter } = filterWith();
+  const pieces: Buffer[] = [];
+  filter.on("data", (piece: Buffer) => pieces.push(piece));
+  Readable.from([beginning, first, second]).pipe(filter);
+  await once(filter, "end");
+  assert.deepEqual(
+    pieces.map((piece) => [piece.buffer, piece.byteOffset, piece.length]),
+    [beginning, first, second].map((piece) => [piece.buffer, piece.byteOffset, piece.length]),
+  );
+});
+
 test("a message that was not sent to its end is not passed on", async () => {
   const put = call(3, "put", { id: id(2), data: Buffer.alloc(1000) });
   const { output, stops } = await pass([beginning, put.subarray(0, -1)]);
