@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type ssh2 from "ssh2";
 import type { Connection } from "../remote/connect.ts";
 import { ReachError } from "../schema/errors.ts";
@@ -73,7 +74,9 @@ export async function session(options: SessionOptions): Promise<SessionFacts> {
     start(open, `create ${run}`, { BORG_PASSPHRASE: options.passphrase }),
   ]);
   watch.signal.removeEventListener("abort", cut);
-  if (refusal === "lost" || channel === "lost") return lost();
+  // What is asked when the connection ends is answered by ssh2 itself, as if it had been refused.
+  const over = await Promise.race([open.closed.then(() => true), setImmediate(false)]);
+  if (refusal === "lost" || channel === "lost" || over) return lost();
   if (refusal !== undefined) {
     await server.end();
     return { stage: "forward", reason: refusal.message };
