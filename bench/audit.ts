@@ -21,8 +21,8 @@ import { noise, writePieces } from "./pull/data.ts";
 import { machine } from "./pull/machine.ts";
 import { furnishOurs, ours } from "./pull/ours.ts";
 import type { Contender, Sample } from "./pull/sample.ts";
-import { medianOf } from "./pull/statistics.ts";
 import { tidyWhenEnded } from "./pull/tidy.ts";
+import { medianOf } from "./statistics.ts";
 
 const { values } = parseArgs({
   options: {

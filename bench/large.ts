@@ -14,8 +14,8 @@ import { type DataSize, fillTree, noise, writePieces } from "./pull/data.ts";
 import { machine } from "./pull/machine.ts";
 import { furnishOurs, ours, sampleOf } from "./pull/ours.ts";
 import type { Contender, Sample } from "./pull/sample.ts";
-import { spreadOf } from "./pull/statistics.ts";
 import { tidyWhenEnded } from "./pull/tidy.ts";
+import { spreadOf } from "./statistics.ts";
 
 const { values } = parseArgs({
   options: {

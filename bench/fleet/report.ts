@@ -1,8 +1,8 @@
 /** The bench's figures as Markdown, and the file that holds them all. */
 import * as fs from "node:fs";
+import { type Interval, intervalOf, spreadOf } from "../statistics.ts";
 import type { Cost } from "./measure.ts";
 import type { Sessions } from "./sessions.ts";
-import { medianInterval, spread } from "./statistics.ts";
 
 export interface Measured {
   readonly name: string;
@@ -27,9 +27,9 @@ const heading = [
 
 export function table({ hosts, roundTripMilliseconds, measured }: Case): string {
   const rows = measured.map(({ name, what, sessions, costs }) => {
-    const { median, least, most } = spread(costs.map(({ wallSeconds }) => wallSeconds));
+    const { median, least, most } = spreadOf(costs.map(({ wallSeconds }) => wallSeconds));
     const cpu = (of: "toolCpuSeconds" | "hostCpuSeconds") =>
-      `${spread(costs.map((cost) => cost[of])).median.toFixed(2)} s`;
+      `${spreadOf(costs.map((cost) => cost[of])).median.toFixed(2)} s`;
     const cells = [
       hosts,
       `${roundTripMilliseconds} ms`,
@@ -48,11 +48,9 @@ export function table({ hosts, roundTripMilliseconds, measured }: Case): string 
 const figure = (value: number): string => String(Number(value.toFixed(1)));
 
 /** Each round's ratio to what it is to be; the target is met when the interval of its median reaches 1. */
-export interface Ratio {
+export interface Ratio extends Interval {
   readonly title: string;
   readonly rounds: readonly number[];
-  readonly median: number;
-  readonly interval: readonly [low: number, high: number];
 }
 
 type Of = (name: string) => number | undefined;
@@ -76,12 +74,12 @@ function ratio(
     return pair ? [pair[0] / pair[1]] : [];
   });
   if (rounds.length === 0) return [];
-  return [{ title, rounds, median: spread(rounds).median, interval: medianInterval(rounds) }];
+  return [{ title, rounds, ...intervalOf(rounds) }];
 }
 
-export function ratioLine({ title, rounds, median, interval: [low, high] }: Ratio): string {
-  const { least, most } = spread(rounds);
-  const figures = `${median.toFixed(2)}, 95 % of ${low.toFixed(2)}-${high.toFixed(2)}, rounds ${least.toFixed(2)}-${most.toFixed(2)}`;
+export function ratioLine({ title, rounds, median, low, high, confidence }: Ratio): string {
+  const { least, most } = spreadOf(rounds);
+  const figures = `${median.toFixed(2)}, ${Math.round(confidence * 100)} % of ${low.toFixed(2)}-${high.toFixed(2)}, rounds ${least.toFixed(2)}-${most.toFixed(2)}`;
   const verdict = high <= 1 ? "met" : low <= 1 ? "met, as the interval reaches it" : "missed";
   return `* ${title}: ${figures}`.concat(title.startsWith("target") ? `: **${verdict}**` : "");
 }

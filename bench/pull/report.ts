@@ -1,21 +1,16 @@
 /** What was measured, as tables for docs/performance.md. */
-import { type Interval, intervalOf, medianOf, spreadOf } from "./statistics.ts";
+
+import { type Interval, intervalOf, medianOf, spreadOf } from "../statistics.ts";
+import type { Sample } from "./sample.ts";
 
 export type Kind = "first" | "unchanged";
 
 /** One pull of one contender. */
-export interface Row {
+export interface Row extends Sample {
   readonly latency: number;
   readonly round: number;
   readonly contender: string;
   readonly kind: Kind;
-  readonly seconds: number;
-  readonly homeCpuSeconds?: number;
-  readonly vpsCpuSeconds: number;
-  readonly toVps?: number;
-  readonly fromVps?: number;
-  readonly peakBytes?: number;
-  readonly careSeconds?: number;
 }
 
 const ours = "borgpull";
