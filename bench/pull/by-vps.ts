@@ -115,36 +115,26 @@ export async function push(
     repository: "ssh://root@home/srv/repository",
     rsh: `ssh -F none -i /srv/push/key -o HostName=${gateway} -o HostKeyAlias=[${gateway}]:${link.port} -o Port=${link.port} -o UserKnownHostsFile=/srv/push/known_hosts -o BatchMode=yes`,
   };
+  const overLink = async (script: string): Promise<Sample> => {
+    const before = await cpuSecondsOf(home);
+    await link.bytes();
+    const sample = await timed(host, script);
+    const { sent, received } = await link.bytes();
+    return {
+      ...sample,
+      homeCpuSeconds: (await cpuSecondsOf(home)) - before,
+      toVps: received,
+      fromVps: sent,
+    };
+  };
   return {
     name: "push",
     fresh: async () => {
       await host.run("rm -rf /srv/push/home/.cache /srv/push/home/.config");
       await home.run("rm -rf /srv/repository && cp -a /srv/unused /srv/repository");
     },
-    backUp: async () => {
-      const before = await cpuSecondsOf(home);
-      await link.bytes();
-      const sample = await timed(host, create(way, options));
-      const { sent, received } = await link.bytes();
-      return {
-        ...sample,
-        homeCpuSeconds: (await cpuSecondsOf(home)) - before,
-        toVps: received,
-        fromVps: sent,
-      };
-    },
-    extract: async () => {
-      const before = await cpuSecondsOf(home);
-      await link.bytes();
-      const sample = await timed(host, extract(way));
-      const { sent, received } = await link.bytes();
-      return {
-        ...sample,
-        homeCpuSeconds: (await cpuSecondsOf(home)) - before,
-        toVps: received,
-        fromVps: sent,
-      };
-    },
+    backUp: () => overLink(create(way, options)),
+    extract: () => overLink(extract(way)),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   };
 }

@@ -1,4 +1,5 @@
 /** What was measured, as a table for docs/performance.md and as a picture. */
+import { medianOf, spreadOf } from "../statistics.ts";
 import { drawPanels } from "./chart.ts";
 import type { Part } from "./processes.ts";
 import type { Ran } from "./pulumi.ts";
@@ -24,7 +25,7 @@ const titles: Readonly<Record<Kind, string>> = {
 export function table(samples: readonly Sample[]): string {
   const rows = groups(samples).map((group) => {
     const [{ kind, hosts, resources }] = group as [Sample];
-    const of = (value: (sample: Sample) => number) => median(group.map(value));
+    const of = (value: (sample: Sample) => number) => medianOf(group.map(value));
     const cpu = (part: Part) => of((sample) => sample.parts[part].cpuSeconds).toFixed(1);
     const peak = (part: Part) => megabytes(of((sample) => sample.parts[part].peakBytes));
     return [
@@ -68,7 +69,7 @@ export function picture(samples: readonly Sample[]): string {
   const previews = groups(samples.filter(({ kind }) => kind === "preview"));
   const line = (name: string, value: (sample: Sample) => number) => ({
     name,
-    points: previews.map((group): [number, number] => [group[0]?.hosts ?? 0, median(group.map(value))]),
+    points: previews.map((group): [number, number] => [group[0]?.hosts ?? 0, medianOf(group.map(value))]),
   });
   const mega = (bytes: number) => bytes / 1e6;
   return drawPanels([
@@ -103,15 +104,10 @@ function groups(samples: readonly Sample[]): readonly (readonly Sample[])[] {
   return [...by].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-function median(list: readonly number[]): number {
-  const sorted = list.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+function spread(seconds: readonly number[]): string {
+  const { median, least, most } = spreadOf(seconds);
+  return `${median.toFixed(1)} (${least.toFixed(1)}-${most.toFixed(1)})`;
 }
-
-const spread = (seconds: readonly number[]): string =>
-  `${median(seconds).toFixed(1)} (${Math.min(...seconds).toFixed(1)}-${Math.max(...seconds).toFixed(1)})`;
 const count = (value: number): string => value.toLocaleString("en");
 const megabytes = (bytes: number): string =>
   `${bytes < 10e6 ? (bytes / 1e6).toFixed(1) : count(Math.round(bytes / 1e6))} MB`;

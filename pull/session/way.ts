@@ -36,6 +36,7 @@ export function setOut(target: Target): Way {
   };
 }
 
+/** Connects; the signal ends only the making of the connection. @throws as `Way.arrive` */
 export async function connectUntil(signal: AbortSignal, target: Target): Promise<Connection> {
   signal.throwIfAborted();
   return setOut(target).arrive(signal);

@@ -177,8 +177,8 @@ const access = ({ job, signal }: GateOptions) => ({
 
 /** What was asked ahead, unless it was of something else than what is there now. */
 async function askedOfThis({ job, ahead }: GateOptions): Promise<Ahead | undefined> {
-  if (ahead?.segment === (await lastCommitted(job.repository))) return ahead;
-  await ahead?.[Symbol.asyncDispose]();
+  if (!ahead || ahead.segment === (await lastCommitted(job.repository))) return ahead;
+  await ahead[Symbol.asyncDispose]();
   return undefined;
 }
 
