@@ -141,6 +141,8 @@ async function pull({ job, run, ledger }: Pull, options: RunOptions): Promise<En
   if ("problem" in before) return failed(before);
   const report = onProgress && progressReporter(onProgress, ledger.lastGood(job.job)?.figures?.originalBytes);
   let ahead: Promise<Ahead | undefined> | undefined;
+  // The gate ends it; what keeps us from coming so far must not leave it at work.
+  await using _ahead = { [Symbol.asyncDispose]: async () => (await ahead)?.[Symbol.asyncDispose]() };
   let notes = 0;
   const noted = new Set<string>();
   const facts = await orFailure(() =>
