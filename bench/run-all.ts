@@ -12,11 +12,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { inOwnCgroup, removeCgroup } from "../sandbox/cgroup.ts";
+import { inTurns } from "../sandbox/in-turns.ts";
 import type { Host } from "../sandbox/lab.ts";
 import { program } from "../test/borgpull.ts";
 import { editJob, furnishVps, makeHome, makeJob, settings } from "../test/e2e/pull-fixture.ts";
 import { chart, type JobTimes } from "./fleet/chart.ts";
-import { inTurns, openMachines } from "./fleet/machine.ts";
+import { openMachines } from "./fleet/machine.ts";
 import { hostCpu } from "./fleet/measure.ts";
 import { type Glance, watch } from "./fleet/watch.ts";
 

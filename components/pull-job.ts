@@ -119,7 +119,7 @@ export class PullJob extends pulumi.ComponentResource {
     const mark = ownerMark(owner);
     const { instance, adopt } = vps.settings;
     const paths = vpsPaths(instance);
-    const on = { connection: vps.connection, owner };
+    const on = { connection: vps.connection, owner, instance };
     // a pull of this job holds it; a neighbour's long pull holds nobody up
     const lock = `${paths.jobs}/${name}.conf`;
     const file = (kind: "patterns" | "conf", content: string) =>

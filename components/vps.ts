@@ -70,7 +70,8 @@ export class Vps extends pulumi.ComponentResource {
     const paths = vpsPaths(instance);
     const mark = ownerMark(owner);
     const data = { mark, instance, paths, privilege, version };
-    const on = { connection: this.connection, owner, ...(adopt ? { adopt } : {}) };
+    const at = { connection: this.connection, owner, instance };
+    const on = { ...at, ...(adopt ? { adopt } : {}) };
     const root = { user: "root", group: "root", lock: paths.lock };
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
     const dropIn = {
@@ -86,7 +87,7 @@ export class Vps extends pulumi.ComponentResource {
         : [];
     const preflight = new Preflight(
       `${name}-preflight`,
-      { connection: this.connection, identities, owner, privilege, dropIn },
+      { ...at, identities, privilege, dropIn },
       after(...installed),
     );
     const account = new HostUser(

@@ -5,6 +5,7 @@ import { describe, ReachError, UserError } from "../schema/errors.ts";
 import { endpoint } from "../schema/target.ts";
 import { type Context, type Diff, type Kind, PartialFailure } from "./kind.ts";
 import { moving, thisHome } from "./place.ts";
+import { questionsOf } from "./questions.ts";
 import {
   holdsUnknown,
   reveal,
@@ -101,8 +102,10 @@ export function lifecycle<Inputs, State extends object>(kind: Kind<Inputs, State
     },
     read: async (id, known, inputs, context) => {
       try {
-        const looking = { ...context, hosts: onlyLooking(context.hosts, context.urn) };
-        const state = await kind.read(plain<State>(known), plain<Inputs>(inputs), looking);
+        const wanted = plain<Inputs & { readonly instance?: string }>(inputs);
+        const along = wanted.instance === undefined ? [] : questionsOf(wanted.instance);
+        const looking = { ...context, hosts: onlyLooking(context.hosts, context.urn, along) };
+        const state = await kind.read(plain<State>(known), wanted, looking);
         context.unread.delete(context.urn);
         return state && { outputs: outputs(state, inputs), inputs };
       } catch (error) {

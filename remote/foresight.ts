@@ -5,7 +5,10 @@ type Read = <T>(fact: Fact<T>) => Promise<T>;
 
 /** Reading ahead: the engine asks for what depends on another resource only when that one is answered, which is a round trip each. */
 export interface Foresight {
-  /** Has these questions answered along with what is asked now. Never fails: what is not answered is read when it is asked for. */
+  /**
+   * Has these questions answered along with what is asked now, unless they have been since `forget`. Never fails: what is not answered
+   * is read when it is asked for.
+   */
   lookAhead(questions: readonly Question[]): void;
   /**
    * A fact, from what was read ahead if it is there. A reader gets each answer once, and nobody gets one after `forget`.
@@ -19,6 +22,7 @@ export interface Foresight {
 /** @param read reads now */
 export function foresight(read: Read): Foresight {
   let looked: readonly Promise<Answers>[] = [];
+  const sought = new Set<Question>();
   const given = new Set<string>();
   const take = async (question: Question, reader: string): Promise<Buffer | undefined> => {
     for (const each of looked) {
@@ -31,7 +35,8 @@ export function foresight(read: Read): Foresight {
   };
   return {
     lookAhead: (questions) => {
-      looked = [...looked, read(ahead(questions)).catch(() => new Map())];
+      const open = questions.filter((question) => sought.size < sought.add(question).size);
+      if (open.length > 0) looked = [...looked, read(ahead(open)).catch(() => new Map())];
     },
     foreseen: async (fact, reader) => {
       const answer = await take(questionOf(fact), reader);
@@ -39,6 +44,7 @@ export function foresight(read: Read): Foresight {
     },
     forget: () => {
       looked = [];
+      sought.clear();
     },
   };
 }

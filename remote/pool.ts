@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { ReachError } from "../schema/errors.ts";
 import type { Target } from "../schema/target.ts";
 import { type Connection, connect } from "./connect.ts";
+import type { Question } from "./facts/ahead.ts";
 import type { Host } from "./host.ts";
 import { localHost } from "./local.ts";
 import { sshHost } from "./ssh.ts";
@@ -18,13 +19,18 @@ export interface Hosts extends AsyncDisposable {
 /**
  * The same machines for whoever only looks: a fact may come from what was read ahead.
  * @param reader names who looks
+ * @param along what others are going to ask of the VPS that this one asks of
  */
-export function onlyLooking(hosts: Hosts, reader: string): Hosts {
+export function onlyLooking(hosts: Hosts, reader: string, along: readonly Question[]): Hosts {
   const looking = (host: Host): Host => ({ ...host, fact: (fact) => host.foreseen(fact, reader) });
   return {
     ...hosts,
     home: looking(hosts.home),
-    vps: async (target) => looking(await hosts.vps(target)),
+    vps: async (target) => {
+      const host = await hosts.vps(target);
+      host.lookAhead(along);
+      return looking(host);
+    },
   };
 }
 

@@ -12,10 +12,13 @@ const argv = z.array(z.string().min(1)).min(1);
 /** `<machine id>/<uid>` of the machine at home, from the Home resource. */
 const home = z.string().min(1);
 
-const onVps = { connection: target, owner: ownerId };
+/** The instance that a thing on a VPS belongs to: whoever reads one of its things reads the others along. */
+const instance = instanceName.optional();
+
+const onVps = { connection: target, owner: ownerId, instance };
 const atHome = { home, owner: ownerId };
 /** Exactly one of the two: on a VPS, or on the machine at home. */
-const either = { connection: target.optional(), home: home.optional(), owner: ownerId };
+const either = { connection: target.optional(), home: home.optional(), owner: ownerId, instance };
 /** The file that a pull holds locked while it runs on the VPS: nothing is changed under it. */
 const lock = absolutePath.optional();
 const inOnePlace = (inputs: { readonly connection?: unknown; readonly home?: unknown }): boolean =>

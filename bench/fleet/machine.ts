@@ -1,6 +1,7 @@
 /** The sandbox's hosts, dressed for a measurement, and how every tool reaches them. */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { inTurns } from "../../sandbox/in-turns.ts";
 import { type Host, type Lab, openLab } from "../../sandbox/lab.ts";
 import type { Target } from "../../schema/target.ts";
 
@@ -43,17 +44,6 @@ export async function openMachines(count: number): Promise<Machines> {
     },
     [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose](),
   };
-}
-
-/** Four at a time: fifty systemds that boot at once on two cores keep each other from it. */
-export async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const left = [...items.entries()];
-  const worker = async () => {
-    for (let next = left.shift(); next; next = left.shift()) results[next[0]] = await work(next[1]);
-  };
-  await Promise.all(Array.from({ length: 4 }, worker));
-  return results;
 }
 
 /** @param ports a port at home for each host; none: the hosts themselves */

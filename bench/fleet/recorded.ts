@@ -1,7 +1,9 @@
 /** What a preview has a host do, heard on the host itself: whatever our program does, the floor does that and no more. */
+
+import { inTurns } from "../../sandbox/in-turns.ts";
 import type { Host } from "../../sandbox/lab.ts";
 import type { Target } from "../../schema/target.ts";
-import { inTurns, type Place } from "./machine.ts";
+import type { Place } from "./machine.ts";
 
 /** What floor.ts does: this script, by one exec on one connection. */
 export interface Reading {

@@ -1,6 +1,7 @@
 /** What a host's sshd has noted since it booted: LogLevel VERBOSE has a line for each session. */
+
+import { inTurns } from "../../sandbox/in-turns.ts";
 import type { Host } from "../../sandbox/lab.ts";
-import { inTurns } from "./machine.ts";
 
 /** Means over all hosts. */
 export interface Sessions {

@@ -4,7 +4,6 @@ import { type PreflightInputs, preflightInputs } from "../../schema/inputs.ts";
 import { compareWay } from "../compare.ts";
 import type { Context, Diff, Kind } from "../kind.ts";
 import { hostOf } from "../place.ts";
-import { questionsOf } from "../questions.ts";
 import { tryDropIn } from "./sshd-drop-in.ts";
 
 interface PreflightState extends PreflightInputs {
@@ -118,9 +117,7 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
   create: ensure,
   read: async (known, inputs, context) => {
     const host = await hostOf(inputs, context);
-    const found = host.fact(capabilities);
-    host.lookAhead(questionsOf(inputs.dropIn.user)); // every other resource of this machine is read after this one
-    return { ...known, ...stateOf(inputs, await found) };
+    return { ...known, ...stateOf(inputs, await host.fact(capabilities)) };
   },
   update: (_live, desired, context) => ensure(desired, context),
   remove: async () => {},

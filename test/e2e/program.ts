@@ -6,6 +6,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { openStack, pulumi, type Stack, writeConfig } from "../../sandbox/demo/stack.ts";
+import { inTurns } from "../../sandbox/in-turns.ts";
 import { type Host, type HostSpec, type Lab, openLab } from "../../sandbox/lab.ts";
 
 export interface Ended {
@@ -51,9 +52,7 @@ let counter = 0;
 /** Boots the hosts and makes an empty stack. Everything of it goes with `await using`. */
 export async function openProgram(specs: readonly HostSpec[]): Promise<Program> {
   const lab = await openLab();
-  const hosts = new Map(
-    await Promise.all(specs.map(async (spec) => [spec.name, await lab.boot(spec)] as const)),
-  );
+  const hosts = new Map(await inTurns(specs, async (spec) => [spec.name, await lab.boot(spec)] as const));
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), "borgpull-e2e-"));
   const stack = await openStack(`t${process.pid}x${counter++}`, folder);
   const begin: Program["begin"] = (args, options = {}) => {
