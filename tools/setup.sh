@@ -178,6 +178,8 @@ build_engine() {
   # Without the version the Automation API cannot tell what it talks to.
   build tools/engine "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$engine_version"
   build tools/language-host ""
+  mv "$unfinished/bin/pulumi-language-nodejs" "$unfinished/bin/pulumi-language-nodejs-built"
+  cp tools/language-host/pulumi-language-nodejs "$unfinished/bin/"
   whole_engine "$unfinished/bin" || fail "the build of Pulumi left no engine." "Look at tools/engine/go.mod: it names what is built."
   put_in_place "$unfinished" || fail "$installed cannot be written." "Make it writable, then run this again."
   trap - EXIT

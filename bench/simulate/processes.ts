@@ -77,7 +77,7 @@ function partOf(pid: number): Part | undefined {
   const argv = read(`/proc/${pid}/cmdline`)?.split("\0") ?? [];
   const program = argv[0]?.split("/").at(-1);
   if (program === "pulumi") return "engine";
-  if (program === "pulumi-language-nodejs") return "language host";
+  if (program?.startsWith("pulumi-language-nodejs")) return "language host";
   if (argv.some((word) => /@pulumi\/pulumi\/cmd\/run(\/|$)/.test(word))) return "program";
   if (argv.some((word) => /\/provider\/main\.(ts|js)$/.test(word))) return "provider";
   return undefined;

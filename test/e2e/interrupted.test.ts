@@ -78,7 +78,7 @@ const leftOnHost = (name: string) =>
     test -z "$(find /run -maxdepth 1 -name 'borgpull-sshd-restore*')" || echo 'restore armed'`);
 
 /** Pulumi's own language host looks only every five minutes whether its engine is still there; it holds nothing. */
-const languageHost = /pulumi-language-nodejs 127\.0\.0\.1:\d+$/;
+const languageHost = /pulumi-language-nodejs[ -].*127\.0\.0\.1:\d+$/;
 
 const leftAtHome = () => [
   ...processesOf(program.stack.folder)
