@@ -125,7 +125,7 @@ export function serveChannel(
     },
     onIgnoredPut: () => ignoredPuts++,
   });
-  const input = toBorg(child.stdin, options.isGiven ?? (() => false));
+  const input = toBorg(child.stdin, channel, options.isGiven ?? (() => false));
   input.on("error", () => {}); // borg has ended
   const end = () => {
     channel.unpipe(filter).resume(); // ssh2 closes none of which something is yet to be read

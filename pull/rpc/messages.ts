@@ -87,6 +87,8 @@ export function messageSplitter(limits: Limits): (chunk: Buffer) => Generator<Me
   return function* (chunk) {
     let start = 0;
     let at = 0;
+    // The chunk itself where it is all of it: who gets it can tell that no other message has a part of it.
+    const part = () => (start === 0 && at === chunk.length ? chunk : chunk.subarray(start, at));
     while (at < chunk.length) {
       let whole: Value | undefined;
       if (raw) {
@@ -108,14 +110,14 @@ export function messageSplitter(limits: Limits): (chunk: Buffer) => Generator<Me
         whole = begin(kept.length + at - start);
       }
       if (!whole) continue;
-      kept.add(chunk.subarray(start, at), true);
+      kept.add(part(), true);
       start = at;
       const message = { value: whole, pieces: kept.pieces, length: kept.length };
       kept = pieceKeeper();
       count = 0;
       yield message;
     }
-    kept.add(chunk.subarray(start));
+    kept.add(part());
   };
 }
 

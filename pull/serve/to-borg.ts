@@ -1,13 +1,17 @@
-import { Writable } from "node:stream";
+import { type Readable, Writable } from "node:stream";
 
 /**
  * What is written goes to borg's input, and its memory back to the system as soon as borg has it: left to the garbage collector, a fast
  * backup's data fill a hundred megabytes before they are found dead, and finding that costs more than all the rest (measured).
- * @param isGiven asked as each piece was taken: whoever wrote it gave it away, if it fills its memory
+ * Only that of a piece which is all that `from` gave at once: of one cut out of it, another part may still wait to be written.
+ * @param from what the pieces came from, in whatever cuts
+ * @param isGiven asked as each piece was taken: `from` keeps nothing of it, if it fills its memory
  */
-export function toBorg(stdin: Writable, isGiven: () => boolean): Writable {
+export function toBorg(stdin: Writable, from: Readable, isGiven: () => boolean): Writable {
+  const came = new WeakSet<Buffer>();
+  from.on("data", (data: Buffer) => came.add(data));
   const release = (piece: Buffer) => {
-    if (fillsItsMemory(piece) && isGiven()) (piece.buffer as ArrayBuffer).transfer(0);
+    if (came.has(piece) && fillsItsMemory(piece) && isGiven()) (piece.buffer as ArrayBuffer).transfer(0);
   };
   return new Writable({
     highWaterMark: 256 << 10,
