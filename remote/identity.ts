@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
+import ssh2 from "ssh2";
 import { UserError } from "../schema/errors.ts";
 
 const run = promisify(execFile);
@@ -29,19 +30,21 @@ export async function readIdentity(file: string): Promise<Identity> {
   });
   if (!stat) return { kind: "absent" };
   const mode = `0${(stat.mode & 0o777).toString(8).padStart(3, "0")}`;
-  // ssh-keygen refuses a private key that others can read: the caller repairs the mode first, the public half tells until then
-  const open = (stat.mode & 0o077) !== 0;
-  const text = open
-    ? await fs.readFile(`${file}.pub`, "utf8")
-    : (await keygen(["-y", "-P", "", "-f", file])).stdout;
-  const [type, blob = "", ...comment] = text.trim().split(" ");
-  return {
-    kind: "key",
-    publicKey: `${type} ${blob}`,
-    comment: comment.join(" "),
-    fingerprint: fingerprintOf(blob),
-    mode,
-  };
+  const { type, comment, blob } = publicHalf(file, await fs.readFile(file));
+  return { kind: "key", publicKey: `${type} ${blob}`, comment, fingerprint: fingerprintOf(blob), mode };
+}
+
+/** Read in this process: with fifty jobs, fifty of ssh-keygen would start at each preview. */
+function publicHalf(file: string, text: Buffer): { type: string; comment: string; blob: string } {
+  const key = ssh2.utils.parseKey(text);
+  if (!(key instanceof Error) && key.isPrivateKey()) {
+    return { type: key.type, comment: key.comment, blob: key.getPublicSSH().toString("base64") };
+  }
+  throw new UserError(
+    `${file}: this private key cannot be read: ${key instanceof Error ? key.message : "it holds a public key"}.`,
+    "A pull key has no passphrase. Put its file back as it was, or move it aside: the next `pulumi up` makes another, and puts that on the VPS.",
+    key instanceof Error ? { cause: key } : undefined,
+  );
 }
 
 /** As `ssh-keygen -l` prints it: SHA-256 in base64 without padding. */
@@ -70,9 +73,9 @@ export async function retireIdentity(file: string): Promise<string> {
   return aside;
 }
 
-async function keygen(args: readonly string[]): Promise<{ readonly stdout: string }> {
+async function keygen(args: readonly string[]): Promise<void> {
   try {
-    return await run("ssh-keygen", args, { timeout: 30_000 });
+    await run("ssh-keygen", args, { timeout: 30_000 });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
     throw new UserError(
