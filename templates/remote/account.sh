@@ -17,8 +17,10 @@ ensure)
         # shellcheck disable=SC2086
         useradd --system $group --home-dir "$folder" --no-create-home --shell "$shell" --comment "$gecos" -- "$name"
     fi
-    # '*' and not '!': an sshd without PAM takes '!' for a locked account. -G '': no other groups.
-    usermod --home "$folder" --shell "$shell" --comment "$gecos" --password '*' --gid "$name" --groups '' --expiredate '' -- "$name"
+    # --groups '': no others.
+    usermod --home "$folder" --shell "$shell" --comment "$gecos" --gid "$name" --groups '' --expiredate '' -- "$name"
+    # '*' and not '!': an sshd without PAM takes '!' for a locked account. Once it is, it stays: setting it again notes today as the day of change.
+    case $(getent shadow "$name") in "$name:*:"*) ;; *) usermod --password '*' -- "$name" ;; esac
     if [ -L "$folder" ]; then echo "$folder is a symbolic link" >&2; exit 73; fi
     mkdir -p -m 700 -- "$folder"
     chown -h -- "$name:$name" "$folder"
