@@ -30,7 +30,10 @@ export async function readIdentity(file: string): Promise<Identity> {
   });
   if (!stat) return { kind: "absent" };
   const mode = `0${(stat.mode & 0o777).toString(8).padStart(3, "0")}`;
-  const { type, comment, blob } = publicHalf(file, await fs.readFile(file));
+  const text = await fs.readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw unreadable(file, inWords[error.code ?? ""] ?? error.message, error);
+  });
+  const { type, comment, blob } = publicHalf(file, text);
   return { kind: "key", publicKey: `${type} ${blob}`, comment, fingerprint: fingerprintOf(blob), mode };
 }
 
@@ -40,12 +43,22 @@ function publicHalf(file: string, text: Buffer): { type: string; comment: string
   if (!(key instanceof Error) && key.isPrivateKey()) {
     return { type: key.type, comment: key.comment, blob: key.getPublicSSH().toString("base64") };
   }
-  throw new UserError(
-    `${file}: this private key cannot be read: ${key instanceof Error ? key.message : "it holds a public key"}.`,
-    "A pull key has no passphrase. Put its file back as it was, or move it aside: the next `pulumi up` makes another, and puts that on the VPS.",
-    key instanceof Error ? { cause: key } : undefined,
-  );
+  throw key instanceof Error
+    ? unreadable(file, key.message, key)
+    : unreadable(file, "it holds a public key", undefined);
 }
+
+const inWords: Readonly<Record<string, string>> = {
+  EISDIR: "it is a folder",
+  EACCES: "whoever runs this may not read it",
+};
+
+const unreadable = (file: string, why: string, cause: Error | undefined) =>
+  new UserError(
+    `${file}: this private key cannot be read: ${why}.`,
+    "A pull key has no passphrase. Put its file back as it was, or move it aside: the next `pulumi up` makes another, and puts that on the VPS.",
+    { cause },
+  );
 
 /** As `ssh-keygen -l` prints it: SHA-256 in base64 without padding. */
 const fingerprintOf = (blob: string): string =>

@@ -93,6 +93,27 @@ test("a key of somebody else is not taken", async () => {
   );
 });
 
+test("a private key that cannot be read is named, with why, and left as it is", async () => {
+  const file = `${folder}/config/keys/broken`;
+  const refusal = (why: RegExp) =>
+    assert.rejects(
+      provider.create("borgpull:index:SshIdentity", identity("broken")),
+      new RegExp(`${file}: this private key cannot be read: ${why.source}.*Put its file back`, "s"),
+    );
+  await fs.mkdir(file);
+  await refusal(/it is a folder/);
+  await fs.rmdir(file);
+  await fs.writeFile(
+    file,
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEUKHkyWCzLq5ASVz9SVtvAPNX8sAJTGQIVGQaYLa0vL\n",
+    { mode: 0o600 },
+  );
+  await refusal(/it holds a public key/);
+  await fs.writeFile(file, "no key\n");
+  await refusal(/Unsupported key format/);
+  assert.equal(await fs.readFile(file, "utf8"), "no key\n");
+});
+
 test("a repository is made with a passphrase of its own and a copy of its key, and found again when the state is lost", async () => {
   const type = "borgpull:index:Repository";
   const inputs = repository("web1");
