@@ -40,12 +40,9 @@ export async function readIdentity(file: string): Promise<Identity> {
 /** Read in this process: with fifty jobs, fifty of ssh-keygen would start at each preview. */
 function publicHalf(file: string, text: Buffer): { type: string; comment: string; blob: string } {
   const key = ssh2.utils.parseKey(text);
-  if (!(key instanceof Error) && key.isPrivateKey()) {
-    return { type: key.type, comment: key.comment, blob: key.getPublicSSH().toString("base64") };
-  }
-  throw key instanceof Error
-    ? unreadable(file, key.message, key)
-    : unreadable(file, "it holds a public key", undefined);
+  if (key instanceof Error) throw unreadable(file, key.message, key);
+  if (!key.isPrivateKey()) throw unreadable(file, "it holds a public key");
+  return { type: key.type, comment: key.comment, blob: key.getPublicSSH().toString("base64") };
 }
 
 const inWords: Readonly<Record<string, string>> = {
@@ -53,7 +50,7 @@ const inWords: Readonly<Record<string, string>> = {
   EACCES: "whoever runs this may not read it",
 };
 
-const unreadable = (file: string, why: string, cause: Error | undefined) =>
+const unreadable = (file: string, why: string, cause?: Error) =>
   new UserError(
     `${file}: this private key cannot be read: ${why}.`,
     "A pull key has no passphrase. Put its file back as it was, or move it aside: the next `pulumi up` makes another, and puts that on the VPS.",
