@@ -61,10 +61,13 @@ const kinds: readonly Kind[] = ["first", "unchanged"];
 for (const latency of latencies) for (const kind of kinds) say(figures(rows, kind, latency));
 const compared = latencies.flatMap((latency) => kinds.flatMap((kind) => ratios(rows, kind, latency)));
 say(ratioTable(compared));
-const most = Math.max(...rows.map(({ peakBytes = 0 }) => peakBytes));
-say(
-  `\nnode's memory at most ${(most / 1e6).toFixed(0)} MB, target 100 MB: ${most <= 100e6 ? "met" : "missed"}`,
-);
+const peaks = rows.flatMap(({ peakBytes }) => peakBytes ?? []);
+if (peaks.length > 0) {
+  const most = Math.max(...peaks);
+  say(
+    `\nnode's memory at most ${(most / 1e6).toFixed(0)} MB, target 100 MB: ${most <= 100e6 ? "met" : "missed"}`,
+  );
+}
 save();
 
 async function measureAt(latency: number): Promise<void> {

@@ -1,9 +1,10 @@
 /** A fleet that is in place, looked at by everybody in turn. */
+
+import { openFarLinks } from "../far-links.ts";
 import { ansibleCheck, type Setup } from "./ansible.ts";
 import type { Contender } from "./contender.ts";
 import { seeDrift } from "./drift.ts";
 import { ssh2Facts, sshTrue } from "./floors.ts";
-import { openLinks } from "./links.ts";
 import { type Place, placesOf } from "./machine.ts";
 import { type Cost, measure } from "./measure.ts";
 import { openBenchStack, plainProject, preview } from "./pulumi.ts";
@@ -24,7 +25,8 @@ export async function previews(setting: Setting, wanted: Wanted): Promise<Case> 
   const { machines, stack } = setting;
   const { latencyMilliseconds, rounds, drift } = wanted;
   const addresses = machines.hosts.map(({ address }) => address);
-  await using links = latencyMilliseconds > 0 ? await openLinks(addresses, latencyMilliseconds) : undefined;
+  await using links =
+    latencyMilliseconds > 0 ? await openFarLinks(addresses, latencyMilliseconds) : undefined;
   const places = placesOf(machines.hosts, links?.ports);
   await stack.configure(places);
   await stack.run(["up", "--yes", "--skip-preview"], noPull);

@@ -1,7 +1,7 @@
 /** What the VPS does by itself: borg without a network, which nothing can be faster than, and plain push over ssh. */
 import type { Host } from "../../sandbox/lab.ts";
 import { passphrase, put } from "../../test/e2e/pull-fixture.ts";
-import { openFarLink } from "./link.ts";
+import { openFarLink } from "../far-links.ts";
 import { type Contender, cpuSecondsOf, type Sample, timedOn } from "./sample.ts";
 
 /** As the helper runs borg: the same user, rights and arguments. */
@@ -107,7 +107,7 @@ export async function push(
   options: ByVpsOptions,
 ): Promise<Contender & Extracting & AsyncDisposable> {
   const { host, home, gateway } = hosts;
-  const link = await openFarLink({ host: home.address, port: 22 }, latency, gateway);
+  const link = await openFarLink(home.address, latency, gateway);
   const known = home.hostKeys.map((key) => `[${gateway}]:${link.port} ${key}\n`).join("");
   await put(host, "/srv/push/known_hosts", "644", known);
   const way: Way = {

@@ -7,7 +7,7 @@ import { initRepository } from "../../pull/borg.ts";
 import type { Host } from "../../sandbox/lab.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { passphrase, put, reloadSshd } from "../../test/e2e/pull-fixture.ts";
-import { openFarLink } from "./link.ts";
+import { openFarLink } from "../far-links.ts";
 import { measure } from "./measured.ts";
 import { type Contender, cpuSecondsOf } from "./sample.ts";
 
@@ -46,7 +46,7 @@ export async function howTo(
   host: Host,
   latency: number,
 ): Promise<Contender & AsyncDisposable> {
-  const link = await openFarLink({ host: host.address, port: 22 }, latency);
+  const link = await openFarLink(host.address, latency);
   const folder = path.join(home.folder, "how-to");
   const repository = path.join(folder, "repository");
   const known = path.join(folder, "known_hosts");

@@ -7,7 +7,7 @@ import { openLedger } from "../../pull/ledger.ts";
 import type { Host } from "../../sandbox/lab.ts";
 import { homePaths } from "../../schema/paths.ts";
 import { editJob, furnishVps, makeJob, settings } from "../../test/e2e/pull-fixture.ts";
-import { type FarLink, openFarLink } from "./link.ts";
+import { type FarLink, openFarLink } from "../far-links.ts";
 import { type Measured, measure } from "./measured.ts";
 import { type Contender, cpuSecondsOf, type Sample } from "./sample.ts";
 
@@ -44,7 +44,7 @@ export async function ours(
   host: Host,
   latency: number,
 ): Promise<Contender & { readonly link: FarLink } & AsyncDisposable> {
-  const link = await openFarLink({ host: host.address, port: 22 }, latency);
+  const link = await openFarLink(host.address, latency);
   return {
     name: "borgpull",
     link,
