@@ -14,15 +14,12 @@ interface ProgramState extends ProgramInputs {
 }
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** What this checkout would install. Every source is read for it, so only for a stack that has such a resource, and once. */
-const offered = once(() => nameOf(root));
+let offering: string | undefined;
 
-function once<T extends string>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
+/** What this checkout would install. Every source is read for it, so only for a stack that has such a resource, and once. */
+function offered(): string {
+  offering ??= nameOf(root);
+  return offering;
 }
 
 const wanted = (inputs: ProgramInputs): ProgramState => ({
