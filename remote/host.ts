@@ -39,6 +39,9 @@ export interface Host {
 
 const folder = new URL("../templates/remote/", import.meta.url);
 
+const read = (name: string): string => fs.readFileSync(new URL(`${name}.sh`, folder), "utf8");
+const betweenPulls: readonly string[] = ["write-file", "remove-file", "sshd"] satisfies Script[];
+
 /** The text of a script of templates/remote. */
 export const scriptText = (name: Script | "facts"): string =>
-  fs.readFileSync(new URL(`${name}.sh`, folder), "utf8");
+  betweenPulls.includes(name) ? read("between-pulls") + read(name) : read(name);

@@ -2,7 +2,7 @@
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 path=$1 lock=$2 within=$3
-if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
+between_pulls "$lock"
 rm -f -- "$path"
 [ -n "$within" ] || exit 0
 folder=$(dirname -- "$path")

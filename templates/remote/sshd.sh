@@ -54,7 +54,7 @@ change)
     pending "$path"
     temp='' stage=$(mktemp -d); trap 'rm -rf -- "$stage" ${temp:+"$temp"}' EXIT; trap 'exit 74' HUP INT TERM PIPE
     [ "$change" != write ] || take "$stage/new" "$bytes" # before the lock: what comes over the connection may never come
-    if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
+    between_pulls "$lock"
     # Somebody died between a reload and its proof, less than SECONDS ago: what is there was never proved.
     restore_now
     rm -rf -- "$room.making" "$room.kept"; mkdir -m 700 -- "$room.making"

@@ -28,7 +28,7 @@ trap 'exit 74' HUP INT TERM PIPE
 # sshd may never learn that a connection is dead: we wait for so long, and take the lock when all is here.
 timeout 120 cat >"$temp" || :
 [ "$(wc -c <"$temp")" -eq "$bytes" ] || { echo "the connection was cut" >&2; exit 74; }
-if [ -n "$lock" ] && [ -e "$lock" ]; then exec 9<"$lock"; flock -x -w 3 9 || exit 75; fi
+between_pulls "$lock"
 chown -- "$user:$group" "$temp"
 chmod -- "$mode" "$temp"
 if [ $# -gt 0 ]; then

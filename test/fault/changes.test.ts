@@ -100,7 +100,7 @@ const changes: readonly Change[] = [
 /** What a change has begun on the VPS and not ended: its script, a held lock, an armed restore. */
 const begun = ({ lab: { host } }: Place): Promise<string> =>
   host.run(
-    `ps -eo args= | grep -E '^(sh|/bin/sh) -c # (write-file|sshd) ' | cut -c1-30 || :
+    `ps -eo args= | grep -E '^(sh|/bin/sh) -c ' | grep -oE '# (write-file|sshd) ' || :
      flock -n -x ${lock} true || echo "${lock} is held"
      find /run -maxdepth 1 -name 'borgpull-sshd-restore-*'`,
   );

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { scriptText } from "../../remote/host.ts";
 import { InitFailed } from "./driver.ts";
 import { drift, type Fixture, fixture, owner } from "./fixture.ts";
 
@@ -145,6 +146,28 @@ test("while a pull holds the host's lock nothing is changed; afterwards it is", 
   await lab.host.run("systemctl stop holder");
   await writing;
   assert.ok((await lab.host.run("cat /etc/locked.conf")).includes("one"));
+});
+
+test("a lock that a neighbour removes or replaces meanwhile stops no change, and an old one holds nobody", async () => {
+  await lab.host.run("mkdir /etc/gone");
+  const neighbour = "while [ -d /etc/gone ]; do touch /etc/gone/lock; rm /etc/gone/lock; done";
+  await lab.host.run(`setsid sh -c '${neighbour}' >/dev/null 2>&1 &`);
+  await lab.host.run(`cat >/root/remove.sh <<'REMOVE'\n${scriptText("remove-file")}\nREMOVE`);
+  const remove = "sh /root/remove.sh /etc/none /etc/gone/lock '' || [ $? = 75 ]";
+  await lab.host.run(`for each in $(seq 300); do ${remove} || exit 1; done; rm -rf /etc/gone`);
+
+  const hold = (unit: string) => `systemd-run --quiet --unit=${unit} flock -s /run/replaced.lock sleep 300
+    while flock -n -x /run/replaced.lock true; do :; done`;
+  await lab.host.run(`touch /run/replaced.lock; ${hold("before")}`);
+  const waiting = lab.host.run("sh /root/remove.sh /etc/none /run/replaced.lock ''; echo exit $?");
+  await lab.host.run(`until pgrep -f '^flock -x'; do :; done
+    touch /run/new.lock; mv /run/new.lock /run/replaced.lock; ${hold("after")}; systemctl stop before`);
+  assert.match(await waiting, /exit 75/);
+  await lab.host.run("systemctl stop after");
+  assert.match(
+    await lab.host.run("sh /root/remove.sh /etc/none /run/replaced.lock ''; echo exit $?"),
+    /exit 0/,
+  );
 });
 
 test("the temp files of other writes in the same folder come and go without harm", async () => {
