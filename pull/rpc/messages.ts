@@ -78,7 +78,9 @@ export function messageSplitter(limits: Limits): (chunk: Buffer) => Generator<Me
     if (!("size" in token)) return settle(token);
     if (token.type !== "raw") return open(token.type, token.size);
     checkLength(length + token.size);
-    const bytes = token.size <= limits.rawBytes ? Buffer.alloc(token.size) : undefined;
+    // From Node's pool, and filled before anyone sees it: with memory of its own for each of a message's nine
+    // small values the process grew by 150 bytes a chunk.
+    const bytes = token.size <= limits.rawBytes ? Buffer.allocUnsafe(token.size) : undefined;
     if (token.size === 0) return settle({ type: "raw", length: 0, bytes });
     raw = { left: token.size, length: token.size, bytes };
     return undefined;
